@@ -1,0 +1,44 @@
+"""Open slides, fundus photographs and CT volumes; classify, segment, paint, retrain and export.
+
+The names below are the public API. They are imported on first use, so that importing the package costs
+nothing: ``from napari_medpatch import open_source, segment``.
+"""
+
+from importlib import import_module
+from typing import Any
+
+__version__ = "0.1.0"
+
+_API = {
+    "Box": "geometry",
+    "Spacing": "geometry",
+    "MedPatchError": "errors",
+    "run": "events",
+    "detect": "io.detect",
+    "open_source": "io.detect",
+    "classify": "infer.classify",
+    "ClassifySettings": "infer.classify",
+    "segment": "infer.segment",
+    "SegmentSettings": "infer.segment",
+    "fine_tune": "train.fine_tune",
+    "FineTuneSettings": "train.fine_tune",
+    "SparseLabels": "annotate.sparse",
+    "Project": "annotate.project",
+    "resolve_model": "models.registry",
+    "list_models": "models.registry",
+    "load_bundle": "models.bundle",
+    "save_bundle": "models.bundle",
+    "ModelCard": "models.card",
+    "export_path": "io.export",
+}
+__all__ = ["__version__", *_API]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _API:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_API[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,64 @@
+"""Errors that a user can act on.
+
+Every error the package raises on purpose derives from :class:`MedPatchError`. Its message is one
+sentence that says what happened, which value was met and what to do; the window and the command line
+show it as it is.
+"""
+
+
+class MedPatchError(Exception):
+    """Base of all errors raised on purpose; the message is one sentence for the user."""
+
+    exit_code = 2
+
+
+class UnsupportedFormatError(MedPatchError):
+    """The file is not an image, volume or model that can be read."""
+
+
+class DamagedFileError(MedPatchError):
+    """The file is of a known kind but truncated or corrupt."""
+
+
+class MissingSpacingError(MedPatchError):
+    """A physical pixel size is needed and neither the file nor the user gave one."""
+
+
+class ChoiceNeededError(MedPatchError):
+    """The input holds several images and the user must say which.
+
+    Parameters
+    ----------
+    message : str
+        One sentence for the user.
+    choices : sequence of str
+        What can be chosen, in order; the answer is the index.
+    """
+
+    def __init__(self, message: str, choices: "list[str] | tuple[str, ...]" = ()) -> None:
+        super().__init__(message)
+        self.choices = tuple(choices)
+
+
+class WrongKindError(MedPatchError):
+    """A job was given a source that it cannot work on, such as a photograph for a 3D model."""
+
+
+class GeometryError(MedPatchError):
+    """Shapes, spacings or affines do not fit together."""
+
+
+class LabelsError(MedPatchError):
+    """Painted labels are empty, of one class only, or of wrong values."""
+
+
+class BundleError(MedPatchError):
+    """A model bundle is incomplete, altered or does not fit the job."""
+
+
+class OutputError(MedPatchError):
+    """A result could not be written (folder not writable, disk full, unknown suffix)."""
+
+
+class ResourceError(MedPatchError):
+    """Memory ran out, on the machine or the accelerator, even with the smallest pieces."""

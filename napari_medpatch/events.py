@@ -1,0 +1,174 @@
+"""Events that jobs yield.
+
+A job is a generator of these small frozen records. Whoever iterates (window, command line, notebook)
+decides what to show; closing the generator stops the job.
+
+Array fields are owned by the receiver once yielded: a job never writes to them again, unless the field
+says that it is a live view.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from napari_medpatch.geometry import Box
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """The job knows how much there is to do.
+
+    Parameters
+    ----------
+    total : int
+        Number of units of work.
+    unit : str
+        What a unit is, in the plural: ``"patches"``, ``"blocks"``, ``"steps"``, ``"seconds"``.
+    done : int
+        Units that an earlier run finished already.
+    context : mapping
+        What a consumer needs to prepare for results, by name (for example ``grid`` or ``classes``).
+    """
+
+    total: int
+    unit: str
+    done: int = 0
+    context: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Noted:
+    """Something the user should know that does not stop the job.
+
+    Parameters
+    ----------
+    message : str
+        One sentence.
+    level : str
+        ``"info"`` or ``"warning"``.
+    """
+
+    message: str
+    level: str = "info"
+
+
+@dataclass(frozen=True, slots=True)
+class PatchesScored:
+    """A batch of patches has probabilities.
+
+    Parameters
+    ----------
+    done : int
+        Patches scored so far, this batch included.
+    cells : ndarray
+        (N, 2) int64, row and column of each patch on the patch grid.
+    boxes : ndarray
+        (N, 4) int64, ``y0, x0, y1, x1`` in level-0 pixels.
+    probabilities : ndarray
+        (N, C) float32.
+    """
+
+    done: int
+    cells: npt.NDArray[np.int64]
+    boxes: npt.NDArray[np.int64]
+    probabilities: npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class BlockSegmented:
+    """A block of the mask is final.
+
+    Parameters
+    ----------
+    done : int
+        Blocks finished so far, this one included.
+    box : Box
+        Where, in voxels of the source's finest grid, ``(Y, X)`` or ``(Z, Y, X)``.
+    labels : ndarray
+        uint8 mask of the shape of ``box``; 0 background, 1… classes.
+    probabilities : ndarray or None
+        uint8, ``(C, *box.shape)``, probability × 255 of each foreground class.
+    """
+
+    done: int
+    box: Box
+    labels: npt.NDArray[np.uint8]
+    probabilities: npt.NDArray[np.uint8] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StepDone:
+    """One optimiser step of a training job.
+
+    Parameters
+    ----------
+    step : int
+        Steps done so far.
+    loss : float
+        Loss of this step.
+    seconds : float
+        Since training began.
+    done : int
+        Progress in the unit that :class:`Started` announced.
+    """
+
+    step: int
+    loss: float
+    seconds: float
+    done: int
+
+
+@dataclass(frozen=True, slots=True)
+class Validated:
+    """Scores on held-out labels.
+
+    Parameters
+    ----------
+    step : int
+        Steps done so far.
+    metrics : mapping of str to float
+        Scores by name, for example ``{"dice": 0.91}``.
+    """
+
+    step: int
+    metrics: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """The last event of a job that was not stopped.
+
+    Parameters
+    ----------
+    result : object
+        The job's result record (``ClassifyResult``, ``SegmentResult``, ``FineTuneResult``).
+    """
+
+    result: Any
+
+
+Event: TypeAlias = Started | Noted | PatchesScored | BlockSegmented | StepDone | Validated | Finished
+Job: TypeAlias = Iterator[Event]
+
+
+def run(job: Job) -> Any:
+    """Run a job to its end and return its result.
+
+    Parameters
+    ----------
+    job : iterator of events
+        For example ``segment(source, bundle)``.
+
+    Returns
+    -------
+    object
+        The ``result`` of the job's :class:`Finished` event, None if it ended without one.
+    """
+    result = None
+    for event in job:
+        if isinstance(event, Finished):
+            result = event.result
+    return result
