@@ -1,0 +1,114 @@
+"""Entry point: parse, run one command, turn every outcome into a sentence and an exit code."""
+
+import argparse
+import importlib
+import logging
+import os
+import signal
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from types import FrameType
+from typing import NoReturn
+
+from napari_medpatch import __version__
+from napari_medpatch.errors import MedPatchError
+
+COMMANDS = {
+    "open": "open napari with the right layers",
+    "info": "say what a file is: kind, size, levels, spacing and where that came from",
+    "models": "list shipped and own models",
+    "classify": "classify the patches of slides, photographs or a folder of patches",
+    "segment": "segment a volume, photograph or slide",
+    "finetune": "train a model from sparse labels painted on one image",
+    "evaluate": "compare a mask with the truth",
+    "export": "convert an image, mask, map or score file to another format",
+    "demo": "run the four jobs on sample data, with pictures",
+}
+INTERRUPTED = 130
+TERMINATED = 143
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Return the parser with one sub-parser per command."""
+    parser = argparse.ArgumentParser(
+        prog="napari-medpatch",
+        description="Open, classify, segment, retrain and export medical images.",
+    )
+    parser.add_argument("--version", action="version", version=f"napari-medpatch {__version__}")
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument("--debug", action="store_true", help="show tracebacks and log messages")
+    common.add_argument("--quiet", action="store_true", help="no progress bar")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for name, summary in COMMANDS.items():
+        sub = commands.add_parser(
+            name, help=summary, description=summary[0].upper() + summary[1:] + ".", parents=[common]
+        )
+        module = importlib.import_module(f"napari_medpatch.cli.{name}_command")
+        module.add_arguments(sub)
+        sub.set_defaults(run=module.run)
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line.
+
+    Parameters
+    ----------
+    argv : sequence of str, optional
+        Arguments without the program's name; ``sys.argv[1:]`` by default.
+
+    Returns
+    -------
+    int
+        0 on success, 2 on bad input, 130 after Ctrl-C, 143 after SIGTERM, 1 on a defect of the program.
+    """
+    arguments = build_parser().parse_args(argv)
+    logging.basicConfig(level=logging.DEBUG if arguments.debug else logging.ERROR)
+    with _terminate_cleanly():
+        return _guarded(arguments)
+
+
+def _guarded(arguments: argparse.Namespace) -> int:
+    try:
+        return int(arguments.run(arguments) or 0)
+    except KeyboardInterrupt:
+        return _fail("stopped; finished work is kept", INTERRUPTED)
+    except MedPatchError as error:
+        return _fail(str(error), error.exit_code, arguments.debug)
+    except MemoryError:
+        return _fail(
+            "not enough memory for this input; close other programs or use a smaller input", 2, arguments.debug
+        )
+    except BrokenPipeError:
+        # The reader of our output (head, less) went away; that is no error of ours.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except Exception as error:  # noqa: BLE001 - last line of defence: no traceback for users
+        message = f"unexpected {type(error).__name__}: {error}; run again with --debug and report it"
+        return _fail(message, 1, arguments.debug)
+
+
+def _fail(message: str, code: int, debug: bool = False) -> int:
+    if debug:
+        logging.getLogger(__name__).exception("The command failed.")
+    sys.stderr.write(f"napari-medpatch: {' '.join(message.split())}\n")
+    return code
+
+
+@contextmanager
+def _terminate_cleanly() -> Iterator[None]:
+    """Turn SIGTERM into an exception, so that jobs close and partial results reach the disk."""
+
+    def stop(number: int, frame: FrameType | None) -> NoReturn:
+        raise SystemExit(TERMINATED)
+
+    try:
+        previous = signal.signal(signal.SIGTERM, stop)
+    except ValueError:  # not in the main thread (a test, a notebook): leave signals alone
+        yield
+        return
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, previous)

@@ -1,0 +1,127 @@
+"""``napari-medpatch segment``."""
+
+import argparse
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_medpatch.cli.common import (
+    add_device_options,
+    add_model_options,
+    add_source_options,
+    open_one,
+    print_json,
+    print_line,
+    resolve,
+)
+from napari_medpatch.cli.progress import consume
+from napari_medpatch.events import BlockSegmented, Event
+
+if TYPE_CHECKING:
+    from napari_medpatch.io.source import AnyArray, Source
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Describe the arguments."""
+    parser.add_argument("path", help="volume, photograph or slide")
+    add_model_options(parser)
+    parser.add_argument("-o", "--output", required=True, type=Path, metavar="MASK", help=".nii.gz .png .ome.tiff …")
+    parser.add_argument("--probabilities", type=Path, metavar="FILE", help="also write the probability maps")
+    parser.add_argument("--axis", type=int, choices=[0, 1, 2], help="slice axis of a 2D model on a volume")
+    parser.add_argument("--threshold", type=float, help="operating point instead of the model's own")
+    parser.add_argument("--json", action="store_true", help="print the run record")
+    add_source_options(parser)
+    add_device_options(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Segment one image and write its mask."""
+    from napari_medpatch.infer.segment import segment
+    from napari_medpatch.io.export import check_output, write_mask, write_probabilities
+
+    with closing(open_one(arguments.path, arguments)) as source:
+        bundle = resolve(arguments)
+        for path in filter(None, (arguments.output, arguments.probabilities)):
+            check_output(path, source)
+        partial = PartialMask(source)
+        job = segment(source, bundle, _settings(arguments))
+        try:
+            result = consume(job, "segment", quiet=arguments.quiet, also=partial.take)
+        except (KeyboardInterrupt, SystemExit):
+            partial.save(arguments.output)
+            raise
+        record = {"model": bundle.card.name, **result.provenance}
+        names = result.class_names
+        write_mask(result.mask, source, arguments.output, class_names=names, provenance=record)
+        if arguments.probabilities is not None:
+            write_probabilities(
+                result.probabilities, source, arguments.probabilities, class_names=names, provenance=record
+            )
+        report(arguments, summary(result, source, arguments.output))
+    return 0
+
+
+def _settings(arguments: argparse.Namespace) -> Any:
+    from napari_medpatch.infer.segment import SegmentSettings
+
+    return SegmentSettings(
+        device=arguments.device,
+        precision=arguments.precision,
+        probabilities=arguments.probabilities is not None,
+        axis=arguments.axis,
+        threshold=arguments.threshold,
+    )
+
+
+class PartialMask:
+    """The mask as far as it is done, so that Ctrl-C loses nothing.
+
+    Parameters
+    ----------
+    source : Source
+        The image being segmented.
+    """
+
+    def __init__(self, source: "Source") -> None:
+        self.source = source
+        self.mask: AnyArray | None = None
+
+    def take(self, event: Event) -> None:
+        """Copy a finished block."""
+        if not isinstance(event, BlockSegmented):
+            return
+        if self.mask is None:
+            self.mask = np.zeros(self.source.levels[0].shape, np.uint8)
+        if all(stop <= n for stop, n in zip(event.box.stop, self.mask.shape, strict=True)):
+            self.mask[event.box.slices] = event.labels
+
+    def save(self, output: Path) -> None:
+        """Write what there is beside the wanted output, as ``partial-<name>``."""
+        from napari_medpatch.io.export import write_mask
+
+        if self.mask is not None and self.mask.any():
+            write_mask(self.mask, self.source, output.with_name("partial-" + output.name))
+
+
+def summary(result: Any, source: "Source", output: Path) -> dict[str, Any]:
+    """Return the run record with the volume or area of each class."""
+    voxel = float(np.prod(source.spacing.values)) if source.spacing is not None else None
+    counts = np.bincount(result.mask.ravel(), minlength=len(result.class_names) + 1)
+    classes: dict[str, Any] = {}
+    for value, name in enumerate(result.class_names, start=1):
+        classes[name] = {"pixels": int(counts[value])}
+        if voxel is not None and source.kind == "volume":
+            classes[name]["ml"] = round(int(counts[value]) * voxel / 1000, 3)
+    return {"output": str(output), "classes": classes, "seconds": round(result.seconds, 2), **result.provenance}
+
+
+def report(arguments: argparse.Namespace, record: dict[str, Any]) -> None:
+    """Print the record as JSON or as a line per class."""
+    if arguments.json:
+        print_json(record)
+        return
+    for name, facts in record.get("classes", {}).items():
+        print_line(f"{name}: " + ", ".join(f"{value} {unit}" for unit, value in facts.items()))
+    print_line(f"wrote {record['output']}")

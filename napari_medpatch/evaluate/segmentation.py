@@ -1,0 +1,94 @@
+"""Overlap of a mask with the truth, class by class."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from napari_medpatch.errors import GeometryError
+from napari_medpatch.io.source import AnyArray
+
+
+def overlap(prediction: AnyArray, truth: AnyArray, keep: AnyArray | None = None) -> dict[int, dict[str, Any]]:
+    """Compare two masks.
+
+    Parameters
+    ----------
+    prediction, truth : ndarray
+        Integer masks of one shape; 0 background, 1… classes.
+    keep : ndarray of bool, optional
+        Where to look; everywhere by default.
+
+    Returns
+    -------
+    dict
+        By class value: ``dice``, ``iou``, ``sensitivity``, ``precision``, ``specificity`` (None where
+        undefined, as IoU of a class that neither mask has) and the voxel counts ``predicted`` and ``true``.
+
+    Raises
+    ------
+    GeometryError
+        If the shapes differ.
+    """
+    if prediction.shape != truth.shape:
+        raise GeometryError(f"The masks have shapes {prediction.shape} and {truth.shape}; compare masks of one grid.")
+    if keep is not None:
+        prediction, truth = prediction[keep], truth[keep]
+    values = sorted({int(v) for v in np.unique(prediction)} | {int(v) for v in np.unique(truth)} - {0})
+    return {value: _scores(prediction == value, truth == value) for value in values if value}
+
+
+def _scores(predicted: AnyArray, true: AnyArray) -> dict[str, Any]:
+    both = int(np.count_nonzero(predicted & true))
+    p, t, n = int(np.count_nonzero(predicted)), int(np.count_nonzero(true)), int(true.size)
+    return {
+        "dice": _ratio(2 * both, p + t),
+        "iou": _ratio(both, p + t - both),
+        "sensitivity": _ratio(both, t),
+        "precision": _ratio(both, p),
+        "specificity": _ratio(n - p - t + both, n - t),
+        "predicted": p,
+        "true": t,
+    }
+
+
+def _ratio(above: int, below: int) -> float | None:
+    return above / below if below else None
+
+
+def compare_files(prediction: Path, truth: Path, *, ignore: Path | None = None) -> dict[str, Any]:
+    """Compare two mask files; NIfTI masks are brought to the truth's orientation first.
+
+    Parameters
+    ----------
+    prediction, truth : Path
+        NIfTI, PNG or TIFF masks on one grid.
+    ignore : Path, optional
+        Sparse labels whose painted voxels (non-zero) are left out.
+
+    Returns
+    -------
+    dict
+        ``classes`` by value (as text), ``mean_dice``, ``mean_iou`` over classes of the truth, ``iou`` and
+        ``dice`` of any foreground.
+    """
+    from napari_medpatch.io.detect import open_source
+    from napari_medpatch.io.labels_file import read_labels
+
+    source = open_source(truth)
+    true, predicted = read_labels(truth, source), read_labels(prediction, source)
+    keep = None if ignore is None else read_labels(ignore, source) == 0
+    classes = overlap(predicted, true, keep)
+    foreground = overlap((predicted > 0).astype(np.uint8), (true > 0).astype(np.uint8), keep).get(1, {})
+    present = [scores for scores in classes.values() if scores["true"]]
+    return {
+        "dice": foreground.get("dice"),
+        "iou": foreground.get("iou"),
+        "mean_dice": _mean([s["dice"] for s in present]),
+        "mean_iou": _mean([s["iou"] for s in present]),
+        "classes": {str(value): scores for value, scores in classes.items()},
+    }
+
+
+def _mean(values: list[float]) -> float | None:
+    return sum(values) / len(values) if values else None
