@@ -71,6 +71,18 @@ def atomic_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
+def check_writable(path: str | os.PathLike[str]) -> None:
+    """Raise :class:`OutputError` now if ``path`` could not be written later; leaves nothing behind."""
+    target = Path(path)
+    with _os_errors(target):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if target.is_dir() and not os.access(target, os.W_OK):
+            raise PermissionError(errno.EACCES, "folder not writable", str(target))
+        handle, name = tempfile.mkstemp(prefix=".tmp-", dir=target.parent)
+        os.close(handle)
+        os.unlink(name)
+
+
 def write_text(path: str | os.PathLike[str], text: str) -> None:
     """Write a UTF-8 text file atomically."""
     with atomic_file(path) as temporary:
