@@ -1,0 +1,99 @@
+"""Where a model runs and how much memory there is."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from napari_medpatch.errors import ResourceError
+
+if TYPE_CHECKING:
+    import torch
+
+_CGROUP = Path("/sys/fs/cgroup")
+
+
+def pick_device(name: str = "auto") -> "torch.device":
+    """Return the device that a name stands for.
+
+    Parameters
+    ----------
+    name : str
+        ``"auto"`` (CUDA, else Apple's MPS, else the CPU), ``"cpu"``, ``"cuda"``, ``"cuda:1"`` or ``"mps"``.
+
+    Raises
+    ------
+    ResourceError
+        If the name is unknown or this machine has no such device.
+    """
+    import torch
+
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "mps" if _has_mps() else "cpu")
+    kind, _, index = name.partition(":")
+    if kind not in ("cpu", "cuda", "mps") or (index and not (kind == "cuda" and index.isdecimal())):
+        raise ResourceError(f"There is no device {name!r}; choose auto, cpu, cuda, cuda:0 or mps.")
+    if kind == "mps" and not _has_mps():
+        raise ResourceError("This machine has no MPS device (Apple GPU); choose auto or cpu.")
+    if kind == "cuda":
+        _check_cuda(name, int(index or 0))
+    return torch.device(name)
+
+
+def available_memory(device: "torch.device") -> int:
+    """Return the bytes that a job may use now without hurting others.
+
+    On the CPU this respects the limit of a container, which ``psutil`` does not see.
+    """
+    import psutil
+    import torch
+
+    if device.type == "cuda":
+        free, _ = torch.cuda.mem_get_info(device)
+        return int(free) + torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+    free = int(psutil.virtual_memory().available)
+    limit, used = _cgroup_number("memory.max"), _cgroup_number("memory.current")
+    return min(free, limit - used) if limit is not None and used is not None else free
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error says that memory ran out, on any device."""
+    import torch
+
+    if isinstance(error, MemoryError | torch.OutOfMemoryError):
+        return True
+    text = str(error).lower()
+    phrases = ("out of memory", "not enough memory", "can't allocate memory", "could not allocate")
+    return isinstance(error, RuntimeError) and any(phrase in text for phrase in phrases)
+
+
+def free_cached_memory(device: "torch.device") -> None:
+    """Give torch's cached blocks back, so that smaller ones can be tried."""
+    import torch
+
+    if device.type == "cuda":
+        torch.cuda.empty_cache()
+    elif device.type == "mps":
+        torch.mps.empty_cache()
+
+
+def _has_mps() -> bool:
+    import torch
+
+    return torch.backends.mps.is_available()
+
+
+def _check_cuda(name: str, index: int) -> None:
+    import torch
+
+    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if count == 0:
+        raise ResourceError("This machine has no CUDA device that torch can use; choose auto or cpu.")
+    if index >= count:
+        raise ResourceError(f"There is no device {name!r}: this machine has {count} CUDA device(s), counted from 0.")
+
+
+def _cgroup_number(file: str) -> int | None:
+    """Return a number of the container's memory control, None if there is no limit."""
+    try:
+        return int((_CGROUP / file).read_text())
+    except (OSError, ValueError):
+        return None

@@ -1,0 +1,114 @@
+"""float32 or bfloat16.
+
+The rule depends on the hardware only, never on a clock, so that the window and the command line give
+identical results on one machine:
+
+- *results* (masks, scores that are exported): ``auto`` is float32. bfloat16 changes the class of about
+  4e-4 of the voxels of a trained U-Net, as much as blending overlapped windows does.
+- *speed* (live previews, training): ``auto`` is bfloat16 where the processor multiplies it natively
+  (AVX-512 BF16, AMX, CUDA from Ampere on); elsewhere it is emulated and slower than float32.
+"""
+
+import time
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import lru_cache
+from typing import TYPE_CHECKING, Literal
+
+from napari_medpatch.errors import ResourceError
+
+if TYPE_CHECKING:
+    import torch
+
+Precision = Literal["float32", "bfloat16"]
+PRECISIONS = ("auto", "float32", "bfloat16")
+
+
+def choose_precision(name: str, device: "torch.device", *, prefer: Literal["exact", "fast"] = "exact") -> Precision:
+    """Turn a setting into a precision.
+
+    Parameters
+    ----------
+    name : str
+        ``"auto"``, ``"float32"`` or ``"bfloat16"``.
+    device : torch.device
+        Where the model runs.
+    prefer : str
+        What ``auto`` means: ``"exact"`` is float32, ``"fast"`` is bfloat16 where it is native.
+
+    Raises
+    ------
+    ResourceError
+        If the name is unknown.
+    """
+    if name == "auto":
+        return "bfloat16" if prefer == "fast" and native_bfloat16(device) else "float32"
+    if name == "float32" or name == "bfloat16":
+        return "float32" if name == "float32" else "bfloat16"
+    raise ResourceError(f"There is no precision {name!r}; choose {', '.join(PRECISIONS)}.")
+
+
+def native_bfloat16(device: "torch.device") -> bool:
+    """Whether the hardware multiplies bfloat16 itself."""
+    import torch
+
+    if device.type == "cuda":
+        return torch.cuda.get_device_capability(device) >= (8, 0)
+    if device.type != "cpu":
+        return False
+    # Private names, so a torch without them counts as a processor without the instructions.
+    flags = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
+    return any(bool(getattr(torch.cpu, flag, bool)()) for flag in flags)
+
+
+def training_precision(device: "torch.device") -> Precision:
+    """Return the faster precision for training on this machine; timed once per process on the CPU.
+
+    Only where bfloat16 is native is it worth a trial: emulated, it loses by far.
+    """
+    if not native_bfloat16(device):
+        return "float32"
+    return "bfloat16" if device.type == "cuda" else _timed_on_cpu()
+
+
+def autocast(device: "torch.device", precision: Precision) -> AbstractContextManager[object]:
+    """Return the context in which a model runs in ``precision``; its weights stay float32."""
+    import torch
+
+    if precision == "float32":
+        return nullcontext()
+    return torch.autocast(device.type, dtype=torch.bfloat16)
+
+
+@contextmanager
+def exact_convolutions(precision: Precision) -> Iterator[None]:
+    """Keep CUDA from rounding float32 convolutions to TensorFloat-32, so that tiles agree to 1e-4."""
+    import torch
+
+    before = torch.backends.cudnn.allow_tf32
+    torch.backends.cudnn.allow_tf32 = before and precision != "float32"
+    try:
+        yield
+    finally:
+        torch.backends.cudnn.allow_tf32 = before
+
+
+@lru_cache(maxsize=1)
+def _timed_on_cpu() -> Precision:
+    """Time one small training step in each precision, the second of two runs."""
+    import torch
+
+    from napari_medpatch.models.unet import UNetConfig, build_unet
+
+    model = build_unet(UNetConfig(levels=2, channels=8))
+    cube = torch.zeros(1, 1, 32, 32, 32)
+    seconds: dict[Precision, float] = {}
+    choices: tuple[Precision, Precision] = ("float32", "bfloat16")
+    for precision in choices:
+        for _ in range(2):
+            start = time.perf_counter()
+            with autocast(torch.device("cpu"), precision):
+                loss = model(cube).float().mean()
+            loss.backward()
+            seconds[precision] = time.perf_counter() - start
+    return min(choices, key=lambda choice: seconds[choice])

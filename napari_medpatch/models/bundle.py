@@ -1,0 +1,200 @@
+"""A model as a folder: ``config.json``, ``model.safetensors``, ``README.md`` and, on request, TorchScript.
+
+Our bundles and those of the WSInfer model zoo (Kaczmarzyk et al., npj Precision Oncology 2024) have the
+same layout, so each side reads the other's; see :mod:`napari_medpatch.models.card`.
+"""
+
+import json
+import os
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from napari_medpatch.errors import BundleError
+from napari_medpatch.io.atomic import atomic_folder
+from napari_medpatch.models.card import SPEC_VERSION, ModelCard, card_from_config
+from napari_medpatch.models.weights_file import WEIGHTS_NAME, fill, read_weights, write_weights
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
+
+CONFIG_NAME = "config.json"
+README_NAME = "README.md"
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """A model on disk.
+
+    Parameters
+    ----------
+    path : Path
+        The folder, or the weights file of a ``timm:`` model.
+    card : ModelCard
+        What ``config.json`` says.
+    weights : Path, optional
+        Safetensors file outside a bundle folder (``timm:<name>`` with ``--weights``).
+    pretrained : bool
+        Let timm load its own weights instead of a file.
+    """
+
+    path: Path
+    card: ModelCard
+    weights: Path | None = None
+    pretrained: bool = False
+
+    def load(self, device: "str | torch.device" = "cpu") -> "nn.Module":
+        """Build the network and fill in the weights.
+
+        Parameters
+        ----------
+        device : str or torch.device
+            Where to put it.
+
+        Returns
+        -------
+        torch.nn.Module
+            In evaluation mode, float32, gradients off.
+
+        Raises
+        ------
+        BundleError
+            If weights are missing, altered or do not fit ``config.json``.
+        """
+        model = self._network().to(device).eval()
+        # One by one, because TorchScript modules have no requires_grad_.
+        for parameter in model.parameters():
+            parameter.requires_grad_(False)
+        return model
+
+    def _network(self) -> "nn.Module":
+        from napari_medpatch.models.network import build_network
+
+        if self.pretrained:
+            return build_network(replace(self.card, network={**self.card.network, "pretrained": True}))
+        file = self.weights or self.path / WEIGHTS_NAME
+        if self.weights is None and _uses_torchscript(self.path, self.card):
+            from napari_medpatch.models.torchscript import load_torchscript
+
+            return load_torchscript(self.path)
+        state = read_weights(file, self.card.weights_sha256)
+        model = build_network(self.card)
+        fill(model, state, self.card.name)
+        return model
+
+
+def load_bundle(path: str | os.PathLike[str]) -> Bundle:
+    """Open a bundle folder; reads JSON only.
+
+    Parameters
+    ----------
+    path : path-like
+        A folder of ours or of the WSInfer zoo, unchanged.
+
+    Returns
+    -------
+    Bundle
+        Its card is named after the folder.
+
+    Raises
+    ------
+    BundleError
+        If the folder is no bundle, is incomplete, or of a later format.
+    """
+    folder = Path(path)
+    config = _read_config(folder)
+    version = config.get("spec_version", SPEC_VERSION)
+    if str(version) != SPEC_VERSION:
+        raise BundleError(
+            f"The bundle {folder} has the format version {version!r}, this version reads {SPEC_VERSION}; update."
+        )
+    card = replace(card_from_config(config, folder.resolve().name), name=folder.resolve().name)
+    if not (folder / WEIGHTS_NAME).is_file() and not _uses_torchscript(folder, card):
+        raise BundleError(f"The bundle {folder} has no {WEIGHTS_NAME}; copy the whole bundle folder again.")
+    return Bundle(folder, card)
+
+
+def save_bundle(
+    folder: str | os.PathLike[str],
+    card: ModelCard,
+    model: "nn.Module",
+    *,
+    readme: str | None = None,
+    half: bool = False,
+    torchscript: bool = False,
+) -> Bundle:
+    """Write a bundle; the folder is complete or absent, and one of that name is replaced.
+
+    Parameters
+    ----------
+    folder : path-like
+        Its name becomes the model's name.
+    card : ModelCard
+        Description; ``name`` and ``weights_sha256`` are filled in here.
+    model : torch.nn.Module
+        The trained network, as :func:`napari_medpatch.models.network.build_network` builds it.
+    readme : str, optional
+        Model card in Markdown; written from ``card`` by default.
+    half : bool
+        Store weights as float16 (half the size; :meth:`Bundle.load` gives float32 again).
+    torchscript : bool
+        Also write ``torchscript_model.pt`` so that WSInfer and QuPath can run it.
+
+    Raises
+    ------
+    BundleError
+        If the network is not the one the card describes.
+    OutputError
+        If the folder cannot be written.
+    """
+    from napari_medpatch.models.model_readme import readme_of
+
+    target = Path(folder)
+    card = replace(card, name=target.resolve().name)
+    _check_fits(card, model)
+    with atomic_folder(target) as temporary:
+        card = replace(card, weights_sha256=write_weights(temporary / WEIGHTS_NAME, model, half=half))
+        if torchscript:
+            from napari_medpatch.models.torchscript import save_torchscript
+
+            save_torchscript(temporary, card, model)
+        config = json.dumps(card.to_config(), indent=2, ensure_ascii=False, allow_nan=False)
+        (temporary / CONFIG_NAME).write_text(config + "\n", encoding="utf-8")
+        (temporary / README_NAME).write_text(readme if readme is not None else readme_of(card), encoding="utf-8")
+    return Bundle(target, card)
+
+
+def _read_config(folder: Path) -> dict[str, object]:
+    path = folder / CONFIG_NAME
+    if not path.is_file():
+        raise BundleError(f"{folder} is not a model bundle: it has no {CONFIG_NAME}.")
+    try:
+        config = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise BundleError(f"{path} cannot be read as JSON ({error}); get the bundle again.") from error
+    if not isinstance(config, dict):
+        raise BundleError(f"{path} holds {type(config).__name__} where an object is needed; it is not a model bundle.")
+    return config
+
+
+def _uses_torchscript(folder: Path, card: ModelCard) -> bool:
+    """Whether the TorchScript file is what defines the model.
+
+    In zoo bundles it is: their ``architecture`` is a remark that no runtime uses, and a safetensors file
+    beside it is optional. Ours record the hash of the safetensors file, which then must be there.
+    """
+    from napari_medpatch.models.torchscript import TORCHSCRIPT_NAME
+
+    return card.weights_sha256 is None and (folder / TORCHSCRIPT_NAME).is_file()
+
+
+def _check_fits(card: ModelCard, model: "nn.Module") -> None:
+    """Refuse to write a bundle that could not be read back."""
+    from napari_medpatch.models.network import build_network
+    from napari_medpatch.models.weights_file import mismatch
+
+    wanted = {key: tuple(tensor.shape) for key, tensor in build_network(card).state_dict().items()}
+    complaint = mismatch(wanted, {key: tuple(tensor.shape) for key, tensor in model.state_dict().items()})
+    if complaint:
+        raise BundleError(f"The network of {card.name} is not the one its card describes: {complaint}.")

@@ -1,0 +1,115 @@
+"""Models by name: those shipped with the package, those of the user, and timm's."""
+
+import logging
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from napari_medpatch.errors import BundleError
+from napari_medpatch.models.bundle import CONFIG_NAME, Bundle, load_bundle
+
+_log = logging.getLogger(__name__)
+SHIPPED = Path(__file__).parent / "weights"
+TIMM_PREFIX = "timm:"
+
+
+def user_models_folder() -> Path:
+    """Return the folder whose sub-folders are the user's own bundles; it need not exist.
+
+    ``$MEDPATCH_DATA/models`` if that variable is set, else the platform's place for a user's data.
+    """
+    base = os.environ.get("MEDPATCH_DATA")
+    if base:
+        return Path(base) / "models"
+    from platformdirs import user_data_path
+
+    return user_data_path("napari-medpatch", appauthor=False) / "models"
+
+
+def list_models() -> list[Bundle]:
+    """Return the bundles that jobs accept by name, sorted by name; reads JSON only.
+
+    A user's bundle hides a shipped one of the same name. Broken bundles are skipped with a log line.
+    """
+    found: dict[str, Bundle] = {}
+    for folder in (SHIPPED, user_models_folder()):
+        found |= {bundle.card.name: bundle for bundle in _bundles_in(folder)}
+    return [found[name] for name in sorted(found)]
+
+
+def resolve_model(
+    model: str | os.PathLike[str],
+    *,
+    weights: str | os.PathLike[str] | None = None,
+    class_names: Sequence[str] | None = None,
+    num_classes: int | None = None,
+    patch_size_pixels: int | None = None,
+    spacing_um_px: float | None = None,
+    pretrained: bool = False,
+) -> Bundle:
+    """Find a model.
+
+    Parameters
+    ----------
+    model : str or path-like
+        A name from :func:`list_models`, a bundle folder, or ``"timm:<name>"``.
+    weights : path-like, optional
+        Safetensors file, for ``timm:`` only.
+    class_names : sequence of str, optional
+        One per output, for ``timm:`` only.
+    num_classes : int, optional
+        Outputs, for ``timm:`` only; read from the weights by default.
+    patch_size_pixels, spacing_um_px : optional
+        How patches are taken, for ``timm:`` only; the network's own input size and no spacing by default.
+    pretrained : bool
+        Let timm fetch its own weights when no file is given.
+
+    Returns
+    -------
+    Bundle
+
+    Raises
+    ------
+    BundleError
+        If there is no such model, or ``timm:`` comes without weights.
+    """
+    name = os.fspath(model)
+    if name.startswith(TIMM_PREFIX):
+        from napari_medpatch.models.timm_bundle import timm_bundle
+
+        return timm_bundle(
+            name.removeprefix(TIMM_PREFIX),
+            weights=Path(weights) if weights is not None else None,
+            class_names=tuple(class_names) if class_names else None,
+            num_classes=num_classes,
+            patch_size_pixels=patch_size_pixels,
+            spacing_um_px=spacing_um_px,
+            pretrained=pretrained,
+        )
+    _refuse_timm_options(name, weights=weights, class_names=class_names, num_classes=num_classes)
+    for folder in (user_models_folder(), SHIPPED):
+        if Path(name).name == name and (folder / name / CONFIG_NAME).is_file():
+            return load_bundle(folder / name)
+    if Path(name).exists():
+        return load_bundle(name)
+    known = ", ".join(bundle.card.name for bundle in list_models()) or "none"
+    raise BundleError(f"There is no model {name!r}; known are {known}, a bundle folder, or timm:<name> with weights.")
+
+
+def _bundles_in(folder: Path) -> Iterator[Bundle]:
+    for config in sorted(folder.glob(f"*/{CONFIG_NAME}")):
+        # A name that begins with a dot is a bundle that was still being written.
+        if config.parent.name.startswith("."):
+            continue
+        try:
+            yield load_bundle(config.parent)
+        except BundleError as error:
+            _log.warning("Skipped a broken model: %s", error)
+
+
+def _refuse_timm_options(name: str, **options: Any) -> None:
+    """Refuse options that would be ignored: a bundle brings its weights and classes."""
+    given = [key for key, value in options.items() if value is not None]
+    if given:
+        raise BundleError(f"{' and '.join(given)} can only be given with timm:<name>; {name!r} brings its own.")
