@@ -48,6 +48,10 @@ class GeometryError(MedPatchError):
     """Shapes, spacings or affines do not fit together."""
 
 
+class NoTissueError(MedPatchError):
+    """Nothing to classify was found in an image: it is glass, or no patch lies on tissue."""
+
+
 class LabelsError(MedPatchError):
     """Painted labels are empty, of one class only, or of wrong values."""
 

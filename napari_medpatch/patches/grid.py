@@ -15,8 +15,8 @@ from napari_medpatch.patches.tissue import TissueMask
 _SMALLEST_PATCH = 8
 """A patch of fewer pixels shows nothing: the pixel size or the model is wrong."""
 
-_BLOCK_PX = 1024
-"""Patches are visited in squares of about this many pixels of the level that is read."""
+REGION_PX = 1024
+"""Patches are visited in squares of at most this many pixels of the level that is read."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -125,7 +125,8 @@ def patch_scale(source: Source, card: ModelCard, *, exact: bool = False) -> Patc
     if min(patch) < _SMALLEST_PATCH:
         raise GeometryError(
             f"A patch of {card.name} ({size} pixels of {wanted:g} µm) is only {min(patch)} pixels wide in "
-            f"{source.path.name} (pixels of {spacing.mean:g} µm, from {spacing.origin}); give the real pixel size."
+            f"{source.path.name} (pixels of {spacing.mean:g} µm, from {spacing.origin}); "
+            "give the real size with --mpp or in the field 'Pixel size'."
         )
     note = ""
     if spacing.mean > 1.5 * wanted:
@@ -187,7 +188,9 @@ def make_grid(
     )
     whole = PatchGrid(rows, cols, scale.patch_px, (stride[0], stride[1]), (0, 0), np.empty((0, 2), np.int64))
     keep = _on_tissue(whole, tissue, (shape[0], shape[1]), min_tissue)
-    cells = in_blocks(keep, tuple(max(1, round(_BLOCK_PX * max(1.0, scale.downsample) / s)) for s in stride))
+    region = REGION_PX * max(1.0, scale.downsample)
+    block = tuple(1 + max(0, int((region - p) / s)) for p, s in zip(scale.patch_px, stride, strict=True))
+    cells = in_blocks(keep, block)
     return PatchGrid(rows, cols, whole.patch_px, whole.stride_px, whole.origin, cells)
 
 

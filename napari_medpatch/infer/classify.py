@@ -1,0 +1,115 @@
+"""Classify the patches of a slide or photograph."""
+
+import time
+from collections.abc import Generator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from napari_medpatch.errors import NoTissueError, WrongKindError
+from napari_medpatch.events import Event, Job, Noted
+from napari_medpatch.infer.classify_outputs import ClassifyFiles
+from napari_medpatch.infer.classify_result import DEFAULTS, ClassifyResult, ClassifySettings
+from napari_medpatch.infer.classify_run import ClassifyRun
+from napari_medpatch.infer.run_record import source_digest
+from napari_medpatch.io.source import Source
+from napari_medpatch.models.card import ModelCard
+from napari_medpatch.patches.grid import PatchGrid, make_grid, patch_scale
+from napari_medpatch.patches.tissue import TissueMask, tissue_steps
+
+if TYPE_CHECKING:
+    from napari_medpatch.models.bundle import Bundle
+
+__all__ = ["ClassifyResult", "ClassifySettings", "classify"]
+
+
+def classify(
+    source: Source,
+    bundle: "Bundle",
+    settings: ClassifySettings = DEFAULTS,
+    *,
+    out: Path | str | None = None,
+    tissue: TissueMask | None = None,
+) -> Job:
+    """Find tissue, lay patches at the model's spacing over it and score them.
+
+    Parameters
+    ----------
+    source : Source
+        A slide or photograph.
+    bundle : Bundle
+        A patch classifier.
+    settings : ClassifySettings
+        How.
+    out : path-like, optional
+        Folder of ``<stem>.csv``, ``.geojson``, ``.ome.tiff`` and ``.json``. Scores are kept there while
+        the job runs, so that a stopped one resumes; a finished one is read back at once.
+    tissue : TissueMask, optional
+        Where to look, instead of the automatic mask.
+
+    Yields
+    ------
+    Event
+        :class:`Noted` while looking for tissue; :class:`Started` with ``context`` ``grid``
+        (:class:`PatchGrid`) and ``class_names``; :class:`PatchesScored` per batch (first those of an
+        earlier run); :class:`Finished` with a :class:`ClassifyResult`.
+
+    Raises
+    ------
+    WrongKindError
+        If the source is a volume.
+    BundleError
+        If the model is no patch classifier or cannot be loaded.
+    MissingSpacingError
+        If the pixel size of a slide is unknown.
+    NoTissueError
+        If there is nothing to classify.
+    ResourceError
+        If the device does not exist or memory runs out even for one patch.
+    OutputError
+        If ``out`` cannot be written.
+    """
+    began = time.perf_counter()
+    card = bundle.card
+    if source.kind == "volume":
+        raise WrongKindError(f"{source.path.name} is a volume; {card.name} classifies slides and photographs.")
+    scale = patch_scale(source, card, exact=settings.exact)
+    image = source_digest(source)
+    files = ClassifyFiles(Path(out), source.path.stem or "untitled") if out is not None else None
+    if files is not None:
+        files.check(source.path, image)
+    if scale.note:
+        yield Noted(scale.note, "warning")
+    if tissue is None:
+        tissue = yield from _find_tissue(source)
+    grid = make_grid(
+        source, card, tissue, settings.overlap, min_tissue=settings.min_tissue, exact=settings.exact
+    )  # fmt: skip
+    _check_cells(source, card, grid, tissue)
+    run = ClassifyRun(source, bundle, settings, scale, grid, files, image)
+    yield from run.events(began)
+
+
+def _find_tissue(source: Source) -> Generator[Event, None, TissueMask]:
+    """Look for tissue; says how far it is every second, which also lets Stop in."""
+    spoke = time.monotonic()
+    for step in tissue_steps(source):
+        if isinstance(step, TissueMask):
+            return step
+        if time.monotonic() - spoke > 0.8:
+            spoke = time.monotonic()
+            yield Noted(f"Looking for tissue in {source.path.name}: {step:.0%}.")
+    raise AssertionError("tissue_steps ends with a mask")
+
+
+def _check_cells(source: Source, card: ModelCard, grid: PatchGrid, tissue: TissueMask) -> None:
+    if len(grid.cells):
+        return
+    if not tissue.mask.any():
+        raise NoTissueError(
+            f"No tissue was found in {source.path.name}, so there is nothing to classify; "
+            "check that it is the stained slide and not its label or an empty scan."
+        )
+    raise NoTissueError(
+        f"The tissue in {source.path.name} is smaller than the patches of {card.name} "
+        f"({grid.patch_px[0]} × {grid.patch_px[1]} pixels); accept patches with less tissue (min_tissue 0.05)."
+    )

@@ -1,0 +1,151 @@
+"""The files of a classified image: table, tiles for QuPath, map of values, record."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_medpatch.errors import MedPatchError, OutputError
+from napari_medpatch.infer.run_record import plain
+from napari_medpatch.infer.score_store import Keys, Values, read_record
+from napari_medpatch.io.atomic import check_writable, write_json
+from napari_medpatch.io.geojson import write_patches_geojson
+from napari_medpatch.io.score_csv import read_patch_scores, write_patch_scores
+from napari_medpatch.io.scores import PatchScores
+from napari_medpatch.patches.stitch import gather
+
+if TYPE_CHECKING:
+    from napari_medpatch.geometry import Spacing
+    from napari_medpatch.infer.classify_result import ClassifyResult
+    from napari_medpatch.patches.grid import PatchGrid
+
+
+@dataclass(frozen=True, slots=True)
+class ClassifyFiles:
+    """Where the results of one image go.
+
+    Parameters
+    ----------
+    folder : Path
+        Created when the first file is written.
+    stem : str
+        The image's name without its last suffix.
+    """
+
+    folder: Path
+    stem: str
+
+    @property
+    def table(self) -> Path:
+        """``minx,miny,width,height,prob_<class>…``, one row per patch."""
+        return self.folder / f"{self.stem}.csv"
+
+    @property
+    def tiles(self) -> Path:
+        """Tiles for QuPath."""
+        return self.folder / f"{self.stem}.geojson"
+
+    @property
+    def map(self) -> Path:
+        """Probabilities on the patch grid, float32, one channel per class."""
+        return self.folder / f"{self.stem}.ome.tiff"
+
+    @property
+    def record(self) -> Path:
+        """Slide score and run record; written last, so that it means that all is there."""
+        return self.folder / f"{self.stem}.json"
+
+    @property
+    def parts(self) -> Path:
+        """Folder of scores while the run is under way."""
+        return self.folder / f"{self.stem}.parts"
+
+    @property
+    def all(self) -> tuple[Path, ...]:
+        """The four files."""
+        return (self.table, self.tiles, self.map, self.record)
+
+    def check(self, source: Path, source_digest: str) -> None:
+        """Refuse a folder that cannot be written, or results of another image of the same name.
+
+        Raises
+        ------
+        OutputError
+            If the folder is not writable or would lose another image's results.
+        """
+        check_writable(self.table)
+        earlier = read_record(self.record)
+        if earlier and earlier.get("source_digest") not in (None, source_digest):
+            of = str(earlier.get("source", {}).get("file", "another image"))
+            if of != str(source):
+                raise OutputError(
+                    f"{self.record} holds the results of {of}, an image of the same name; choose another folder."
+                )
+
+    def finished(self, fingerprint: str, grid: "PatchGrid") -> tuple[PatchScores, Mapping[str, Any]] | None:
+        """Return scores and record of a finished run of this fingerprint, None if there is none."""
+        record = read_record(self.record)
+        if record.get("fingerprint") != fingerprint or not all(path.is_file() for path in self.all):
+            return None
+        try:
+            scores = read_patch_scores(self.table)
+        except MedPatchError:
+            return None
+        # Somebody may have edited the table.
+        return (scores, record) if np.array_equal(scores.boxes, grid.boxes(row_by_row(grid))) else None
+
+    def write(self, result: "ClassifyResult", spacing: "Spacing | None", threshold: float | None) -> None:
+        """Write the four files, each atomically, the record last.
+
+        Raises
+        ------
+        OutputError
+            If a file cannot be written.
+        """
+        # An old record must not vouch for new files if writing stops half-way.
+        self.record.unlink(missing_ok=True)
+        scores = sorted_scores(result)
+        write_patch_scores(self.table, scores)
+        write_patches_geojson(
+            self.tiles, scores, threshold=threshold, identity=str(result.provenance.get("fingerprint", self.stem))
+        )
+        _write_map(result, spacing, self.map)
+        write_json(self.record, plain({"score": result.score, **result.provenance}))
+
+
+def sorted_scores(result: "ClassifyResult") -> PatchScores:
+    """Return the scored patches row by row, whatever the order of visit was."""
+    cells = row_by_row(result.grid)
+    return PatchScores(result.grid.boxes(cells), gather(result.probabilities, cells), result.class_names)
+
+
+def row_by_row(grid: "PatchGrid") -> Keys:
+    """Return the chosen cells in the order of tables."""
+    cells: Keys = grid.cells[np.lexsort((grid.cells[:, 1], grid.cells[:, 0]))]
+    return cells
+
+
+def cells_of(scores: PatchScores, grid: "PatchGrid") -> tuple[Keys, Values]:
+    """Return the cells of a table's patches."""
+    cells = (scores.boxes[:, :2] - np.asarray(grid.origin)) // np.asarray(grid.stride_px)
+    return cells.astype(np.int64), scores.probabilities
+
+
+def _write_map(result: "ClassifyResult", spacing: "Spacing | None", path: Path) -> None:
+    from napari_medpatch.io.export_note import ExportNote
+    from napari_medpatch.io.ome import write_ome_tiff
+
+    place = result.grid.transform(spacing)
+    kept = {key: result.provenance[key] for key in ("source", "model", "grid") if key in result.provenance}
+    write_ome_tiff(
+        np.ascontiguousarray(np.moveaxis(result.probabilities, -1, 0)),
+        path,
+        pixel_size=place.scale if spacing is not None else None,
+        unit=spacing.unit if spacing is not None else "um",
+        origin=place.translate if spacing is not None else None,
+        channel_names=result.class_names,
+        axes="CYX",
+        note=ExportNote("probabilities", result.class_names, kept),
+    )
