@@ -133,7 +133,8 @@ def _outline(field: Mask) -> Points:
 def _hull(points: Points) -> Points:
     from scipy.spatial import ConvexHull
 
-    return points[ConvexHull(points).vertices]
+    corners: Points = points[ConvexHull(points).vertices]
+    return corners
 
 
 def fit_circle(hull: Points, shape: tuple[int, ...]) -> Circle | None:

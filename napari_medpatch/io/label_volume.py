@@ -3,12 +3,17 @@
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
 from napari_medpatch.errors import GeometryError, LabelsError
 from napari_medpatch.io.label_image import Labels, to_labels
 from napari_medpatch.io.nifti_file import NiftiFile, open_nifti
-from napari_medpatch.io.orientation import Orientation, closest_orientation, orientation_from_matrix, voxel_sizes
+from napari_medpatch.io.orientation import (
+    Affine,
+    Orientation,
+    closest_orientation,
+    orientation_from_matrix,
+    voxel_sizes,
+)
 from napari_medpatch.io.source import Source
 from napari_medpatch.io.volume_grid import VolumeGrid
 from napari_medpatch.io.wording import size_text, spacing_text
@@ -54,7 +59,7 @@ def _orientation(file: NiftiFile, source: Source) -> Orientation:
         return grid.orientation
     affine = file.affine.copy()
     affine[:3] *= file.unit_mm
-    between = np.linalg.solve(grid.canonical_affine, affine)
+    between = np.asarray(np.linalg.solve(grid.canonical_affine, affine), dtype=np.float64)
     orientation = orientation_from_matrix(between)
     if orientation is None:
         raise GeometryError(_mismatch(file, source, "lie on grids of another direction or voxel size"))
@@ -71,7 +76,7 @@ def _checked(orientation: Orientation, file: NiftiFile, source: Source) -> Orien
     return orientation
 
 
-def _largest_offset(between: npt.NDArray[np.float64], orientation: Orientation, shape: tuple[int, int, int]) -> float:
+def _largest_offset(between: Affine, orientation: Orientation, shape: tuple[int, int, int]) -> float:
     """Return how far corners of the two grids are apart, in voxels of the source."""
     corners = np.array([[a, b, c, 1.0] for a in (0, 1) for b in (0, 1) for c in (0, 1)])
     corners[:, :3] *= np.asarray(shape) - 1

@@ -1,14 +1,12 @@
 """Label files on the grid of their image: sparse labels that were painted, masks to compare or convert."""
 
-import gzip
 import os
-import zlib
 from pathlib import Path
 
 from napari_medpatch.errors import GeometryError
 from napari_medpatch.io.label_image import Labels, read_label_image
 from napari_medpatch.io.label_volume import read_nifti_labels
-from napari_medpatch.io.reading import reading
+from napari_medpatch.io.signature import read_head, signature
 from napari_medpatch.io.source import AnyArray, Source
 from napari_medpatch.io.wording import size_text
 
@@ -96,19 +94,7 @@ def labels_downsample(labels: AnyArray, source: Source) -> tuple[float, float]:
 
 
 def is_nifti(path: Path) -> bool:
-    """Return whether a file begins as NIfTI-1 or NIfTI-2, gzipped or not, or is one of a pair."""
+    """Return whether a file begins as NIfTI, gzipped or not, or is the image file of a pair."""
     if path.suffix.lower() == ".img" and path.with_suffix(".hdr").exists():
         return True
-    with reading(path), path.open("rb") as stream:
-        start = stream.read(348)
-    if start[:2] == b"\x1f\x8b":
-        try:
-            with gzip.open(path, "rb") as zipped:
-                start = zipped.read(348)
-        except (EOFError, OSError, zlib.error):
-            # A damaged gzip file of that name is a damaged volume; opening it says so.
-            return path.name.lower().endswith(".nii.gz")
-    if not start:
-        return path.name.lower().endswith((".nii", ".nii.gz", ".hdr"))
-    sizes = {int.from_bytes(start[:4], order) for order in ("little", "big")}
-    return bool(sizes & {348, 540}) and (start[344:347] in (b"n+1", b"ni1") or start[4:7] in (b"n+2", b"ni2"))
+    return signature(read_head(path)) == "nifti"

@@ -6,6 +6,7 @@ copy is more than a laptop has, and because a gzip checksum must be looked at.
 
 import gzip
 import os
+import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -124,6 +125,16 @@ class NiftiFile:
                 # Only a read past the end makes gzip compare its checksum.
                 stream.read(1)
 
+    def extensions(self) -> list[tuple[int, bytes]]:
+        """Return code and content of the header's extensions; those of other programs may name patients."""
+        begin = int(self.header["sizeof_hdr"])
+        if self.offset <= begin + 4 or self.path != self.data_path:
+            return []
+        with reading(self.path), _open_plain(self.path) as stream:
+            stream.seek(begin)
+            block = stream.read(self.offset - begin)
+        return list(_split_extensions(block)) if block[:1] == b"\1" else []
+
     def scaled(self, block: AnyArray) -> AnyArray:
         """Apply slope and intercept to stored values; without them the type stays as it is."""
         if (self.slope, self.inter) == (1.0, 0.0):
@@ -185,6 +196,18 @@ def _open_plain(path: Path) -> BinaryIO:
     with path.open("rb") as stream:
         zipped = stream.read(2) == b"\x1f\x8b"
     return cast(BinaryIO, gzip.open(path, "rb")) if zipped else path.open("rb")
+
+
+def _split_extensions(block: bytes) -> Iterator[tuple[int, bytes]]:
+    """Yield extensions from the bytes between header and values: size, code, content; 4 flag bytes first."""
+    place = 4
+    while place + 8 <= len(block):
+        fields = [struct.unpack(order + "ii", block[place : place + 8]) for order in "<>"]
+        size, code = next(((n, c) for n, c in fields if 8 <= n <= len(block) - place), (0, 0))
+        if not size:
+            return
+        yield code, block[place + 8 : place + size]
+        place += size
 
 
 def _offset(header: Any) -> int:

@@ -186,7 +186,4 @@ def _disagreement(affine: Affine, sizes: tuple[float, ...]) -> list[str]:
     found = voxel_sizes(affine)
     if np.allclose(found, sizes, rtol=0.01):
         return []
-    return [
-        f"Voxel sizes in pixdim ({spacing_text(sizes)}) differ from the affine's ({spacing_text(found)}); "
-        "the latter are used."
-    ]
+    return [f"pixdim ({spacing_text(sizes)}) differs from the affine ({spacing_text(found)}), which is used."]

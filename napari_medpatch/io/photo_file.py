@@ -14,20 +14,13 @@ import numpy as np
 from napari_medpatch.errors import DamagedFileError, MedPatchError, UnsupportedFormatError
 from napari_medpatch.io.pixels import Pixels, to_rgb
 from napari_medpatch.io.reading import damaged, reading
+from napari_medpatch.io.signature import is_gzipped, read_head, signature
 from napari_medpatch.io.source import AnyArray
 
 MAX_PIXELS = 178_956_970
 """Largest photograph that is decoded at once (Pillow's own limit): 0.5 GB as RGB."""
 
-_SIGNATURES = {
-    b"\x89PNG\r\n\x1a\n": "PNG",
-    b"\xff\xd8\xff": "JPEG",
-    b"II*\0": "TIFF",
-    b"MM\0*": "TIFF",
-    b"II+\0": "TIFF",
-    b"MM\0+": "TIFF",
-    b"BM": "BMP",
-}
+_FORMATS = {"png": "PNG", "jpeg": "JPEG", "tiff": "TIFF", "bmp": "BMP"}
 _ORIENTATION = 274
 _PILLOW_STATE = threading.Lock()
 
@@ -61,13 +54,9 @@ def photo_format(path: Path) -> str:
     DamagedFileError
         If it is empty.
     """
-    with reading(path), path.open("rb") as stream:
-        start = stream.read(8)
-    if not start:
-        raise DamagedFileError(f"{path} is empty; copy or download it again.")
-    for signature, name in _SIGNATURES.items():
-        if start.startswith(signature):
-            return name
+    found = _FORMATS.get(signature(read_head(path)))
+    if found is not None and not is_gzipped(path):
+        return found
     raise UnsupportedFormatError(f"{path} is not a PNG, JPEG, TIFF or BMP photograph.")
 
 

@@ -41,11 +41,12 @@ def to_8bit(values: AnyArray, name: str = "The image", bits: int | None = None) 
         If values are negative, above 65,535, complex or not numbers.
     """
     if values.dtype.kind == "b":
-        return np.where(values, np.uint8(255), np.uint8(0))
+        yes: Pixels = np.where(values, np.uint8(255), np.uint8(0))
+        return yes
     if values.dtype.kind == "f":
         values = np.nan_to_num(values, nan=0.0)
         if values.size and float(values.max()) <= 1 and float(values.min()) >= 0:
-            return np.rint(values * 255).astype(np.uint8)
+            return _rounded(values * 255)
         values = _whole(values, name)
     if values.dtype.kind not in "iu":
         raise UnsupportedFormatError(f"{name} holds {values.dtype} values, which are not pixels of a photograph.")
@@ -95,6 +96,11 @@ def over_black(pixels: Pixels) -> Pixels:
     if alpha.min() == 255:
         return colour
     return ((colour.astype(np.uint16) * alpha + 127) // 255).astype(np.uint8)
+
+
+def _rounded(values: AnyArray) -> Pixels:
+    pixels: Pixels = np.rint(values).astype(np.uint8)
+    return pixels
 
 
 def _whole(values: AnyArray, name: str) -> AnyArray:
