@@ -1,0 +1,34 @@
+import numpy as np
+import pytest
+from volume_cases import SHAPE, affine_of
+
+from napari_medpatch.errors import GeometryError
+from napari_medpatch.io.volume_grid import VolumeGrid
+
+
+def test_array_of_another_shape_is_refused():
+    grid = VolumeGrid.of_file(affine_of(np.eye(3)), SHAPE)
+    with pytest.raises(GeometryError, match=r"\(5, 4, 3\) does not lie on this volume's grid \(3, 4, 5\)"):
+        grid.to_original(np.zeros(SHAPE))
+    with pytest.raises(GeometryError, match="does not lie"):
+        grid.from_original(np.zeros((3, 4, 5)))
+
+
+def test_only_tilted_grids_are_oblique():
+    assert not VolumeGrid.of_file(affine_of(np.diag([1.0, -1, 1])), SHAPE).is_oblique
+    assert VolumeGrid.of_file(affine_of(np.diag([1.0, -1, 1]), tilt=0.01), SHAPE).is_oblique
+
+
+def test_unit_of_the_file_becomes_millimetres():
+    grid = VolumeGrid.of_file(np.diag([-250.0, -250, 1000, 1]), SHAPE, unit_mm=0.001)
+    assert grid.spacing == pytest.approx((1.0, 0.25, 0.25))
+    assert grid.affine[2, 2] == 1000
+
+
+def test_plain_array_lies_left_posterior_superior():
+    grid = VolumeGrid.of_array((3, 4, 5), None, (2.0, 0.5, 0.25))
+    assert not grid.known
+    assert np.array_equal(grid.canonical_affine, np.diag([-0.25, -0.5, 2.0, 1.0]))
+    values = np.arange(60).reshape(3, 4, 5)
+    assert np.array_equal(grid.to_original(values), values.T)
+    assert grid.shape == (5, 4, 3)
