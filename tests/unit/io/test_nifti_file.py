@@ -65,7 +65,7 @@ def test_truncated_values_are_damage(tmp_path, name, kept):
     noise = np.random.default_rng(0).integers(-1000, 1000, (20, 20, 20)).astype(np.int16)
     path = write_nifti1(tmp_path / name, noise)
     path.write_bytes(path.read_bytes()[: int(path.stat().st_size * kept)])
-    with pytest.raises(DamagedFileError, match="is damaged .it ends"):
+    with pytest.raises(DamagedFileError, match=r"is damaged .it ends"):
         stored(path)
 
 

@@ -10,7 +10,7 @@ from napari_medpatch.io.nifti_file import open_nifti
 from napari_medpatch.io.nifti_header import parse_header, scaling
 
 
-@pytest.fixture()
+@pytest.fixture
 def path(tmp_path: Path) -> Path:
     return tmp_path / "ct.nii"
 
@@ -18,7 +18,7 @@ def path(tmp_path: Path) -> Path:
 @pytest.mark.parametrize("bad", [0.0, -1.5, np.nan, np.inf])
 def test_impossible_voxel_size_is_refused_though_the_sform_is_good(path, bad):
     write_nifti1(path, numbered(), pixdim=[1, 0.7, bad, 2, 0, 0, 0, 0])
-    with pytest.raises(GeometryError, match="voxel size 0.7 × .* × 2 mm, which is impossible; correct pixdim"):
+    with pytest.raises(GeometryError, match=r"voxel size 0.7 × .* × 2 mm, which is impossible; correct pixdim"):
         open_nifti(path)
 
 
@@ -92,13 +92,13 @@ def test_cifti_is_named(path):
     header = nib.Nifti2Header()
     header.set_data_shape((1, 1, 1, 1, 6, 7))
     header["intent_code"] = 3001
-    with pytest.raises(UnsupportedFormatError, match="CIFTI file .values on a brain surface."):
+    with pytest.raises(UnsupportedFormatError, match=r"CIFTI file .values on a brain surface."):
         parse_header(header.binaryblock, path)
 
 
 def test_analyze_is_named(path):
     nib.AnalyzeImage(numbered(), np.eye(4)).to_filename(path.with_suffix(".img"))
-    with pytest.raises(UnsupportedFormatError, match="Analyze 7.5"):
+    with pytest.raises(UnsupportedFormatError, match=r"Analyze 7.5"):
         open_nifti(path.with_suffix(".img"))
 
 
