@@ -118,7 +118,7 @@ def pillow_image(path: Path) -> Iterator[Any]:
     with _PILLOW_STATE, warnings.catch_warnings(), reading(path):
         warnings.simplefilter("ignore")
         try:
-            with Image.open(path, formats=("PNG", "JPEG", "MPO", "TIFF", "BMP", "DIB")) as image:
+            with Image.open(path, formats=("PNG", "JPEG", "TIFF", "BMP")) as image:
                 check_size(image.height, image.width, path)
                 image.load()
                 yield image

@@ -1,0 +1,215 @@
+"""Tell what a file or folder is by its content, and open it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from napari_medpatch.errors import UnsupportedFormatError, WrongKindError
+from napari_medpatch.io.signature import READABLE, is_gzipped, read_head, refuse, signature
+from napari_medpatch.io.source import Kind
+
+if TYPE_CHECKING:
+    from napari_medpatch.io.source import Source
+    from napari_medpatch.io.tile_cache import TileCache
+
+Reader = Literal["openslide", "tifffile", "photo", "nifti"]
+
+
+@dataclass(frozen=True, slots=True)
+class Detected:
+    """What a path is.
+
+    Parameters
+    ----------
+    path : Path
+        File or folder that was given.
+    kind : {"slide", "photo", "volume"}
+        How it is opened.
+    format : str
+        Name for people, such as ``"Aperio SVS"``.
+    reader : {"openslide", "tifffile", "photo", "nifti"}
+        Who opens it.
+    entry : Path
+        File to hand to the reader: ``path``, or one file of a folder or pair.
+    """
+
+    path: Path
+    kind: Kind
+    format: str
+    reader: Reader
+    entry: Path
+
+
+def detect(path: str | Path, *, kind: Kind | None = None) -> Detected:
+    """Tell what a file or folder is by its content; suffixes do not count.
+
+    Parameters
+    ----------
+    path : path-like
+        File, or folder with a DICOM slide.
+    kind : {"slide", "photo", "volume"}, optional
+        What the user says it is, where a file can be read as a slide and as a photograph.
+
+    Raises
+    ------
+    UnsupportedFormatError
+        If it does not exist or is nothing this package reads; the sentence names what it is.
+    DamagedFileError
+        If it is empty or cut off so early that it cannot be told.
+    WrongKindError
+        If it cannot be read as ``kind``.
+    """
+    path = Path(path).expanduser()
+    found = _detect_folder(path) if path.is_dir() else _detect_file(path, kind)
+    if kind is not None and found.kind != kind:
+        return _as_kind(found, kind)
+    return found
+
+
+def open_source(
+    path: str | Path,
+    *,
+    mpp: float | Sequence[float] | None = None,
+    volume_index: int | None = None,
+    kind: Kind | None = None,
+    cache: "TileCache | None" = None,
+) -> "Source":
+    """Open a slide, photograph or volume.
+
+    Parameters
+    ----------
+    path : path-like
+        File, or folder with a DICOM slide.
+    mpp : float or (float, float), optional
+        µm per pixel of the finest level, two values are ``(y, x)``; overrides what the file says.
+    volume_index : int, optional
+        Which volume of a 4D file, from 0.
+    kind : {"slide", "photo", "volume"}, optional
+        As for :func:`detect`.
+    cache : TileCache, optional
+        For decoded tiles of slides; the shared one by default.
+
+    Returns
+    -------
+    Source
+        To be closed by the caller.
+
+    Raises
+    ------
+    UnsupportedFormatError, DamagedFileError, WrongKindError
+        As :func:`detect` and the readers do.
+    ChoiceNeededError
+        If the file holds several volumes and ``volume_index`` does not say which.
+    GeometryError
+        If ``mpp`` is not positive, or given for a volume.
+    """
+    found = detect(path, kind=kind)
+    if found.reader == "openslide":
+        return _open_slide(found, mpp, cache)
+    if found.reader == "tifffile":
+        from napari_medpatch.io.tiff_tiles import TiffSource
+
+        return TiffSource(found.entry, mpp=mpp, cache=cache)
+    if found.reader == "photo":
+        return _open_photo(found, mpp)
+    return _open_volume(found, mpp, volume_index)
+
+
+def _detect_file(path: Path, kind: Kind | None) -> Detected:
+    name = signature(read_head(path))
+    if name not in READABLE:
+        raise refuse(path, name)
+    if name == "nifti":
+        return _nifti(path)
+    if is_gzipped(path):
+        raise UnsupportedFormatError(f"{path} is a gzipped {name.upper()} file; unpack it first.")
+    if name == "tiff":
+        from napari_medpatch.io.detect_tiff import detect_tiff
+
+        return Detected(path, *detect_tiff(path, kind), path)
+    if name == "dicom":
+        return _dicom(path)
+    if name in ("jpeg", "czi", "sqlite", "slide index"):
+        slide = _openslide_format(path)
+        if slide is not None:
+            return Detected(path, "slide", slide, "openslide", path)
+        if name != "jpeg":
+            raise refuse(path, name)
+    return Detected(path, "photo", name.upper(), "photo", path)
+
+
+def _detect_folder(path: Path) -> Detected:
+    from napari_medpatch.io.detect_dicom import slide_in_folder
+
+    index = path.with_name(path.name + ".mrxs")
+    if index.is_file() and (path / "Slidedat.ini").is_file():
+        return Detected(path, "slide", "MIRAX MRXS", "openslide", index)
+    return Detected(path, "slide", "DICOM WSI", "openslide", slide_in_folder(path))
+
+
+def _dicom(path: Path) -> Detected:
+    from napari_medpatch.io.detect_dicom import read_dicom_header, refuse_dicom
+
+    header = read_dicom_header(path)
+    if not header.is_slide:
+        raise refuse_dicom(path, header)
+    return Detected(path, "slide", "DICOM WSI", "openslide", path)
+
+
+def _nifti(path: Path) -> Detected:
+    head = read_head(path)
+    name = "NIfTI-2" if head[:4] in (b"\x1c\x02\0\0", b"\0\0\x02\x1c") else "NIfTI-1"
+    return Detected(path, "volume", name, "nifti", path)
+
+
+def _openslide_format(path: Path) -> str | None:
+    """Return the name of the slide format that OpenSlide sees, None if it sees none."""
+    import openslide
+
+    from napari_medpatch.io.slide_formats import FORMATS
+
+    vendor = openslide.OpenSlide.detect_format(path)
+    return None if vendor is None else FORMATS.get(vendor, vendor)
+
+
+def _as_kind(found: Detected, kind: Kind) -> Detected:
+    """Return how to read a file as the kind that the user asks for."""
+    if found.kind == "photo" and kind == "slide":
+        return Detected(found.path, "slide", found.format, found.reader, found.entry)
+    raise WrongKindError(f"{found.path} is a {found.kind} ({found.format}) and cannot be opened as a {kind}.")
+
+
+def _open_slide(found: Detected, mpp: float | Sequence[float] | None, cache: "TileCache | None") -> "Source":
+    from napari_medpatch.io.slide import OpenSlideSource
+    from napari_medpatch.io.tiff_tiles import TiffSource
+
+    try:
+        return OpenSlideSource(found.entry, mpp=mpp, cache=cache)
+    except UnsupportedFormatError:
+        if signature(read_head(found.entry)) != "tiff":
+            raise
+    return TiffSource(found.entry, mpp=mpp, cache=cache)
+
+
+def _open_photo(found: Detected, mpp: float | Sequence[float] | None) -> "Source":
+    from napari_medpatch.io.memory import MemorySource
+    from napari_medpatch.io.photo import PhotoSource
+    from napari_medpatch.io.pixel_size import user_spacing
+
+    photo = PhotoSource(found.entry)
+    if mpp is None and found.kind == "photo":
+        return photo
+    spacing = photo.spacing if mpp is None else user_spacing(mpp)
+    return MemorySource(
+        found.path, found.kind, photo.array, format=photo.format, spacing=spacing, metadata=photo.metadata
+    )
+
+
+def _open_volume(found: Detected, mpp: float | Sequence[float] | None, volume_index: int | None) -> "Source":
+    from napari_medpatch.errors import GeometryError
+    from napari_medpatch.io.volume import VolumeSource
+
+    if mpp is not None:
+        raise GeometryError(f"{found.path} is a volume with its own voxel size in mm; a size in µm is for slides.")
+    return VolumeSource(found.entry, volume_index=volume_index)

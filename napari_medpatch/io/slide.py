@@ -1,0 +1,139 @@
+"""Slides that OpenSlide opens: vendor formats, generic tiled TIFF and DICOM WSI."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from napari_medpatch.errors import MedPatchError, UnsupportedFormatError
+from napari_medpatch.io.openslide_tiles import OpenSlideTiles
+from napari_medpatch.io.pixel_size import ABSURD_UM, PixelSize, judged, unknown, user_spacing
+from napari_medpatch.io.slide_formats import FORMATS
+from napari_medpatch.io.tile_cache import TileCache
+from napari_medpatch.io.tiled_source import TiledSource
+
+_DIRECT_VENDORS = {"aperio", "generic-tiff"}
+_UNBOUNDED = float("inf")
+
+
+class OpenSlideSource(TiledSource):
+    """A slide read with OpenSlide; JPEG-tiled TIFF and SVS straight from the file where pixels are the same.
+
+    Parameters
+    ----------
+    path : path-like
+        Any file of the slide; for DICOM any instance, or the folder they are in.
+    mpp : float or (float, float), optional
+        µm per level-0 pixel, two values are ``(y, x)``; overrides what the file says.
+    cache : TileCache, optional
+        The shared one by default.
+    direct : bool
+        Whether tiles may be decoded without OpenSlide; tests compare the two.
+
+    Raises
+    ------
+    UnsupportedFormatError
+        If OpenSlide does not open it.
+    DamagedFileError
+        If not even one tile can be decoded.
+    """
+
+    def __init__(
+        self,
+        path: str | Path,
+        mpp: float | Sequence[float] | None = None,
+        cache: TileCache | None = None,
+        *,
+        direct: bool = True,
+    ) -> None:
+        path = Path(path)
+        entry = path
+        if path.is_dir():
+            from napari_medpatch.io.detect_dicom import slide_in_folder
+
+            entry = slide_in_folder(path)
+        reader = OpenSlideTiles(entry)
+        try:
+            size, facts = _opened(reader, entry, direct=direct)
+            spacing = size.spacing if mpp is None else user_spacing(mpp)
+            name = FORMATS.get(facts["vendor"], facts["vendor"])
+        except BaseException:
+            reader.close()
+            raise
+        super().__init__(path, reader, format=name, spacing=spacing, metadata=facts, cache=cache)
+
+
+def _opened(reader: OpenSlideTiles, path: Path, *, direct: bool) -> tuple[PixelSize, dict[str, Any]]:
+    """Prepare a reader and collect what the file says."""
+    properties = reader.properties
+    vendor = properties.get("openslide.vendor", "unknown")
+    size = _stated_size(properties, vendor)
+    notes: list[str] = []
+    if vendor in _DIRECT_VENDORS:
+        tiff_size, orientation = _use_tiff(reader, path, direct=direct)
+        if vendor == "generic-tiff":
+            size = tiff_size
+        if orientation != 1:
+            notes.append(f"The TIFF orientation tag ({orientation}) is not applied.")
+    _probe(reader)
+    facts = {
+        "vendor": vendor,
+        "objective_power": _number(properties.get("openslide.objective-power")),
+        "stored_levels": len(reader.levels),
+        "direct_levels": sum(reader.direct),
+        "icc_profile": "openslide.icc-size" in properties,
+        "spacing_note": size.note,
+        "notes": notes,
+    }
+    return size, facts
+
+
+def _use_tiff(reader: OpenSlideTiles, path: Path, *, direct: bool) -> tuple[PixelSize, int]:
+    """Let the reader decode TIFF tiles itself; returns the size in the resolution tags, and the orientation."""
+    from napari_medpatch.io.tiff_file import open_tiff
+    from napari_medpatch.io.tiff_levels import smaller_copies
+    from napari_medpatch.io.tiff_pages import PageTiles
+    from napari_medpatch.io.tiff_spacing import tiff_pixel_size
+
+    with open_tiff(path) as tif:
+        pages = smaller_copies(list(tif.pages), reader.levels[0].shape)
+        first = pages.get(reader.levels[0].shape, tif.pages[0])
+        decoders = {}
+        for index, level in enumerate(reader.levels if direct else ()):
+            if level.shape in pages:
+                try:
+                    decoders[index] = PageTiles(pages[level.shape], path)
+                except UnsupportedFormatError:
+                    continue
+        reader.use_pages(decoders)
+        return tiff_pixel_size(tif, first), int(first.tags.valueof(274) or 1)
+
+
+def _stated_size(properties: Mapping[str, str], vendor: str) -> PixelSize:
+    """Return the pixel size in OpenSlide's properties. Objective power is not a pixel size."""
+    y, x = (_number(properties.get(f"openslide.mpp-{axis}")) for axis in "yx")
+    if y is None or x is None:
+        power = properties.get("openslide.objective-power")
+        return unknown(f"the file gives only the objective, {power}×" if power else "the file gives none")
+    return judged(y, x, "openslide.mpp-x/-y", limit=_UNBOUNDED if vendor == "dicom" else ABSURD_UM)
+
+
+def _number(text: str | None) -> float | None:
+    try:
+        return float(text) if text else None
+    except ValueError:
+        return None
+
+
+def _probe(reader: OpenSlideTiles) -> None:
+    """Decode one tile of the coarsest level that has a readable one, so that a ruined file is refused at once."""
+    failure: MedPatchError | None = None
+    for index in reversed(range(len(reader.levels))):
+        level = reader.levels[index]
+        row, column = (n // 2 // t for n, t in zip(level.shape, level.tile, strict=True))
+        try:
+            reader.tile(index, row, column)
+            return
+        except MedPatchError as error:
+            failure = failure or error
+    if failure is not None:
+        raise failure

@@ -1,0 +1,277 @@
+"""Sources that decode tile by tile: slides, whatever their file format.
+
+A format brings a :class:`TileReader`; this module adds what all slides share: synthetic levels, the tile
+cache, parallel decoding, padding with the background, and a close that waits for running decodes.
+"""
+
+import itertools
+import os
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from functools import cache as run_once
+from pathlib import Path
+from typing import Any, Protocol, Self
+
+import numpy as np
+
+from napari_medpatch.errors import MedPatchError, ResourceError
+from napari_medpatch.geometry import Box, Spacing
+from napari_medpatch.io.pyramid import PlannedLevel, StoredLevel, halve, plan_levels
+from napari_medpatch.io.source import Kind, Level
+from napari_medpatch.io.tile_cache import Tile, TileCache, default_cache
+
+_tokens = itertools.count()
+
+
+class TileReader(Protocol):
+    """What a file format must offer; :meth:`tile` is called from many threads."""
+
+    @property
+    def levels(self) -> tuple[StoredLevel, ...]:
+        """Levels in the file, finest first."""
+
+    @property
+    def background(self) -> tuple[int, int, int]:
+        """Colour of what was not scanned."""
+
+    def tile(self, level: int, row: int, column: int) -> Tile:
+        """Decode a tile: ``(y, x, 3) uint8``, cropped where it hangs over the level's edge."""
+
+    def associated(self) -> Mapping[str, Callable[[], Tile]]:
+        """Pictures beside the slide (label, macro, thumbnail), each read when called."""
+
+    def close(self) -> None:
+        """Release the file; no tile is being decoded then."""
+
+
+class TiledSource:
+    """A slide read through a :class:`TileReader`; see :class:`napari_medpatch.io.source.Source`.
+
+    Parameters
+    ----------
+    path : Path
+        File that was opened.
+    reader : TileReader
+        Decodes tiles of the stored levels; closed with the source.
+    format : str
+        Name of the format, for people.
+    spacing : Spacing or None
+        Size of a level-0 pixel in µm.
+    metadata : mapping
+        JSON-serialisable facts.
+    cache : TileCache, optional
+        :func:`default_cache` unless given.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        reader: TileReader,
+        *,
+        format: str,  # noqa: A002 - the protocol's name
+        spacing: Spacing | None,
+        metadata: Mapping[str, Any],
+        cache: TileCache | None = None,
+    ) -> None:
+        self._path, self._reader, self._format = path, reader, format
+        self._spacing = spacing
+        self._plan: tuple[PlannedLevel, ...] = plan_levels(reader.levels)
+        self._associated = dict(reader.associated())
+        self._metadata = {**metadata, "associated_images": sorted(self._associated)}
+        self._cache = cache if cache is not None else default_cache()
+        self._token = next(_tokens)
+        self._users = 0
+        self._closed = False
+        self._state = threading.Condition()
+
+    @property
+    def path(self) -> Path:
+        """File that was opened."""
+        return self._path
+
+    @property
+    def kind(self) -> Kind:
+        """Always ``"slide"``."""
+        return "slide"
+
+    @property
+    def format(self) -> str:
+        """Name of the format, for people."""
+        return self._format
+
+    @property
+    def levels(self) -> tuple[Level, ...]:
+        """Stored and synthetic levels, finest first."""
+        return tuple(planned.level for planned in self._plan)
+
+    @property
+    def synthetic(self) -> tuple[bool, ...]:
+        """For each level, whether it is computed from the next finer one and not in the file."""
+        return tuple(planned.stored is None for planned in self._plan)
+
+    @property
+    def spacing(self) -> Spacing | None:
+        """Size of a level-0 pixel in µm, ``(y, x)``; None when nobody knows."""
+        return self._spacing
+
+    @property
+    def axes(self) -> str:
+        """Always ``"YXC"``."""
+        return "YXC"
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Always uint8."""
+        return np.dtype(np.uint8)
+
+    @property
+    def metadata(self) -> Mapping[str, Any]:
+        """JSON-serialisable facts of the file."""
+        return self._metadata
+
+    @property
+    def background(self) -> tuple[int, int, int]:
+        """Colour that pads reads beyond the edge."""
+        return self._reader.background
+
+    def tile_shape(self, level: int) -> tuple[int, int]:
+        """Return the tile size ``(y, x)`` of a level: the piece that is decoded and cached as a whole."""
+        return self._plan[level].tile
+
+    def associated(self) -> dict[str, Callable[[], Tile]]:
+        """Return the pictures beside the slide by name, each a function that gives ``(Y, X, 3) uint8``."""
+        return {name: self._guarded(read) for name, read in self._associated.items()}
+
+    def read(self, level: int, box: Box) -> Tile:
+        """Read a box of a level; see :meth:`napari_medpatch.io.source.Source.read`.
+
+        Raises
+        ------
+        DamagedFileError
+            If a tile there cannot be decoded.
+        MedPatchError
+            If the source was closed.
+        ResourceError
+            If the box does not fit into memory.
+        """
+        if not 0 <= level < len(self._plan):
+            raise IndexError(f"{self._path} has {len(self._plan)} levels, level {level} was asked for")
+        if self._closed:
+            raise MedPatchError(_closed_sentence(self._path))
+        try:
+            out = np.empty((*box.shape, 3), dtype=np.uint8)
+        except MemoryError as error:
+            size = " × ".join(map(str, box.shape))
+            raise ResourceError(f"A region of {size} pixels does not fit into memory; read a smaller one.") from error
+        inside = box.clip(self._plan[level].level.shape)
+        if inside != box:
+            out[...] = self._reader.background
+        self._fill(out, box.start, level, inside)
+        return out
+
+    def _fill(self, out: Tile, origin: tuple[int, ...], level: int, inside: Box) -> None:
+        """Paste the tiles under ``inside`` into ``out``, several at a time."""
+
+        def paste(position: tuple[int, int]) -> None:
+            _paste(out, origin, inside, self._tile(level, *position), self._plan[level].tile, position)
+
+        positions = tile_positions(inside, self._plan[level].tile)
+        if len(positions) == 1:
+            paste(positions[0])
+        elif positions:
+            for _ in _decoders().map(paste, positions):
+                pass
+
+    def _tile(self, level: int, row: int, column: int, *, keep: bool = True) -> Tile:
+        planned = self._plan[level]
+        stored = planned.stored
+
+        def make() -> Tile:
+            if stored is None:
+                return self._halved(level, row, column)
+            with self._in_use():
+                return self._reader.tile(stored, row, column)
+
+        return self._cache.get((self._token, level, row, column), make, keep=keep)
+
+    def _halved(self, level: int, row: int, column: int) -> Tile:
+        """Compute a tile of a synthetic level from the (at most four) tiles under it."""
+        finer = self._plan[level - 1]
+        height, width = self._plan[level].tile
+        region = Box((2 * row * height, 2 * column * width), (2 * (row + 1) * height, 2 * (column + 1) * width))
+        region = region.clip(finer.level.shape)
+        pixels = np.empty((*region.shape, 3), dtype=np.uint8)
+        for position in tile_positions(region, finer.tile):
+            tile = self._tile(level - 1, *position, keep=finer.stored is None)
+            _paste(pixels, region.start, region, tile, finer.tile, position)
+        return halve(pixels)
+
+    def _guarded(self, read: Callable[[], Tile]) -> Callable[[], Tile]:
+        def guarded() -> Tile:
+            with self._in_use():
+                return read()
+
+        return guarded
+
+    @contextmanager
+    def _in_use(self) -> Iterator[None]:
+        """Hold the file open while it is read: closing a slide under a reading thread would crash the process."""
+        with self._state:
+            if self._closed:
+                raise MedPatchError(_closed_sentence(self._path))
+            self._users += 1
+        try:
+            yield
+        finally:
+            with self._state:
+                self._users -= 1
+                self._state.notify_all()
+
+    def close(self) -> None:
+        """Release the file after running decodes end; reading afterwards raises. May be called again."""
+        with self._state:
+            if self._closed:
+                return
+            self._closed = True
+            self._state.wait_for(lambda: self._users == 0)
+        self._reader.close()
+        self._cache.discard(self._token)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def tile_positions(box: Box, tile: tuple[int, int]) -> list[tuple[int, int]]:
+    """Return row and column of every tile that a box touches, in row-major order."""
+    if not box.size:
+        return []
+    (y0, x0), (y1, x1) = box.start, box.stop
+    rows = range(y0 // tile[0], -(-y1 // tile[0]))
+    columns = range(x0 // tile[1], -(-x1 // tile[1]))
+    return [(row, column) for row in rows for column in columns]
+
+
+def _paste(
+    out: Tile, origin: tuple[int, ...], inside: Box, tile: Tile, tile_shape: tuple[int, int], position: tuple[int, int]
+) -> None:
+    """Copy the part of a tile that lies in ``inside`` to its place in ``out``, whose first pixel is ``origin``."""
+    top, left = position[0] * tile_shape[0], position[1] * tile_shape[1]
+    y0, x0 = max(inside.start[0], top), max(inside.start[1], left)
+    y1, x1 = min(inside.stop[0], top + tile.shape[0]), min(inside.stop[1], left + tile.shape[1])
+    target = out[y0 - origin[0] : y1 - origin[0], x0 - origin[1] : x1 - origin[1]]
+    target[...] = tile[y0 - top : y1 - top, x0 - left : x1 - left]
+
+
+def _closed_sentence(path: Path) -> str:
+    return f"{path} was closed; open it again to read from it."
+
+
+@run_once
+def _decoders() -> ThreadPoolExecutor:
+    """Return the threads that decode tiles; they never wait for each other's queue, so they cannot lock up."""
+    return ThreadPoolExecutor(min(8, os.cpu_count() or 2), thread_name_prefix="medpatch-tile")
