@@ -41,7 +41,8 @@ def one_class(values: AnyArray, path: Path) -> AnyArray:
     """Return the only map of ``(C, …)``; :class:`OutputError` if there are several."""
     if values.shape[0] != 1:
         raise OutputError(f"{path} was not written: PNG holds one map and there are {values.shape[0]}; use .ome.tiff.")
-    return values[0]
+    only: AnyArray = values[0]
+    return only
 
 
 def as_bytes(values: AnyArray) -> AnyArray:

@@ -123,7 +123,7 @@ def test_real_volumes_open_with_the_values_that_nibabel_gives(real_data):
         source, image = VolumeSource(path), nib.load(path)
         assert np.array_equal(source.to_original(source.data), np.asarray(image.dataobj)), path.name
         assert np.array_equal(source.affine, image.affine), path.name
-        labels = any(word in path.name for word in ("lungs", "votes", "gtv", "mask", "seg"))
+        labels = any(word in path.name for word in ("lungs", "votes", "gtv", "mask", "_seg"))
         assert source.metadata["value_unit"] == ("arbitrary units" if labels else "HU"), path.name
 
 
