@@ -12,7 +12,7 @@ from types import FrameType
 from typing import NoReturn
 
 from napari_medpatch import __version__
-from napari_medpatch.errors import MedPatchError
+from napari_medpatch.errors import ChoiceNeededError, MedPatchError
 
 COMMANDS = {
     "open": "open napari with the right layers",
@@ -74,6 +74,8 @@ def _guarded(arguments: argparse.Namespace) -> int:
         return int(arguments.run(arguments) or 0)
     except KeyboardInterrupt:
         return _fail("stopped; finished work is kept", INTERRUPTED)
+    except ChoiceNeededError as error:
+        return _fail(f"{str(error).rstrip('.')} (--volume-index N).", error.exit_code, arguments.debug)
     except MedPatchError as error:
         return _fail(str(error), error.exit_code, arguments.debug)
     except MemoryError:
