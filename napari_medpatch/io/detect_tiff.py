@@ -36,11 +36,14 @@ def detect_tiff(path: Path, kind: Kind | None = None) -> Answer:
     import openslide
 
     from napari_medpatch.io.tiff_file import open_tiff
+    from napari_medpatch.io.tiff_levels import orientation
 
-    vendor = openslide.OpenSlide.detect_format(path)
-    if vendor is not None and kind != "photo":
+    vendor = openslide.OpenSlide.detect_format(path) if kind != "photo" else None
+    if vendor not in (None, "generic-tiff"):
         return "slide", FORMATS.get(vendor, vendor), "openslide"
     with open_tiff(path) as tif:
+        if vendor is not None and orientation(tif.pages.first) == 1:
+            return "slide", FORMATS[vendor], "openslide"
         name = "OME-TIFF" if tif.is_ome else "BigTIFF" if tif.is_bigtiff else "TIFF"
         page = tif.pages.first
         as_slide = kind == "slide" or (kind is None and _looks_like_slide(tif, page))

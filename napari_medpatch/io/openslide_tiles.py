@@ -12,7 +12,7 @@ from napari_medpatch.io.pyramid import StoredLevel, level_downsamples
 from napari_medpatch.io.tile_cache import Tile
 
 if TYPE_CHECKING:
-    from napari_medpatch.io.tiff_pages import PageTiles
+    from napari_medpatch.io.tiff_pages import FileBytes, PageTiles
 
 _WANTED_TILE = 256
 _LARGEST_TILE = 1024
@@ -40,6 +40,7 @@ class OpenSlideTiles:
         self._slide = open_handle(path)
         self._lock = threading.Lock()
         self._direct: dict[int, PageTiles] = {}
+        self._stream: FileBytes | None = None
         self._levels = _stored_levels(self._slide)
         self._background = _background(self.properties)
 
@@ -64,8 +65,17 @@ class OpenSlideTiles:
         """For each level, whether its tiles are decoded without OpenSlide."""
         return tuple(index in self._direct for index in range(len(self._levels)))
 
-    def use_pages(self, pages: Mapping[int, "PageTiles"]) -> None:
-        """Decode levels from TIFF pages from now on; those whose pixels differ from OpenSlide's are left out."""
+    def use_pages(self, pages: Mapping[int, "PageTiles"], stream: "FileBytes") -> None:
+        """Decode levels from TIFF pages from now on; those whose pixels differ from OpenSlide's are left out.
+
+        Parameters
+        ----------
+        pages : mapping of int to PageTiles
+            By level.
+        stream : FileBytes
+            Their file, closed with this reader.
+        """
+        self._stream = stream
         for index, page in pages.items():
             if page.shape == self._levels[index].shape and self._same_pixels(index, page):
                 self._direct[index] = page
@@ -163,8 +173,8 @@ class OpenSlideTiles:
     def close(self) -> None:
         """Release the file."""
         self._slide.close()
-        for page in self._direct.values():
-            page.close()
+        if self._stream is not None:
+            self._stream.close()
 
 
 def open_handle(path: Path) -> Any:

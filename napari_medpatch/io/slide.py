@@ -1,6 +1,7 @@
 """Slides that OpenSlide opens: vendor formats, generic tiled TIFF and DICOM WSI."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -67,45 +68,44 @@ def _opened(reader: OpenSlideTiles, path: Path, *, direct: bool) -> tuple[PixelS
     properties = reader.properties
     vendor = properties.get("openslide.vendor", "unknown")
     size = _stated_size(properties, vendor)
-    notes: list[str] = []
     if vendor in _DIRECT_VENDORS:
-        tiff_size, orientation = _use_tiff(reader, path, direct=direct)
+        tiff_size = _use_tiff(reader, path, direct=direct)
         if vendor == "generic-tiff":
             size = tiff_size
-        if orientation != 1:
-            notes.append(f"The TIFF orientation tag ({orientation}) is not applied.")
     _probe(reader)
-    facts = {
+    facts: dict[str, Any] = {
         "vendor": vendor,
         "objective_power": _number(properties.get("openslide.objective-power")),
         "stored_levels": len(reader.levels),
         "direct_levels": sum(reader.direct),
         "icc_profile": "openslide.icc-size" in properties,
         "spacing_note": size.note,
-        "notes": notes,
+        "notes": [],
     }
     return size, facts
 
 
-def _use_tiff(reader: OpenSlideTiles, path: Path, *, direct: bool) -> tuple[PixelSize, int]:
-    """Let the reader decode TIFF tiles itself; returns the size in the resolution tags, and the orientation."""
+def _use_tiff(reader: OpenSlideTiles, path: Path, *, direct: bool) -> PixelSize:
+    """Let the reader decode TIFF tiles itself; returns the size in the resolution tags."""
     from napari_medpatch.io.tiff_file import open_tiff
-    from napari_medpatch.io.tiff_levels import smaller_copies
-    from napari_medpatch.io.tiff_pages import PageTiles
+    from napari_medpatch.io.tiff_levels import orientation, tiled_pages
+    from napari_medpatch.io.tiff_pages import FileBytes, PageTiles
     from napari_medpatch.io.tiff_spacing import tiff_pixel_size
 
     with open_tiff(path) as tif:
-        pages = smaller_copies(list(tif.pages), reader.levels[0].shape)
-        first = pages.get(reader.levels[0].shape, tif.pages[0])
-        decoders = {}
-        for index, level in enumerate(reader.levels if direct else ()):
-            if level.shape in pages:
-                try:
-                    decoders[index] = PageTiles(pages[level.shape], path)
-                except UnsupportedFormatError:
-                    continue
-        reader.use_pages(decoders)
-        return tiff_pixel_size(tif, first), int(first.tags.valueof(274) or 1)
+        if orientation(tif.pages.first) != 1:
+            # libtiff, below OpenSlide, then turns every tile by itself: the picture falls apart.
+            raise UnsupportedFormatError(f"{path} has an orientation tag that OpenSlide mishandles; use TiffSource.")
+        pages = tiled_pages(tif)
+        if direct:
+            stream = FileBytes(path)
+            reader.use_pages({}, stream)  # from here on the reader closes it
+            decoders: dict[int, PageTiles] = {}
+            for index, level in enumerate(reader.levels):
+                with suppress(KeyError, UnsupportedFormatError):
+                    decoders[index] = PageTiles(pages[level.shape], stream)
+            reader.use_pages(decoders, stream)
+        return tiff_pixel_size(tif, pages.get(reader.levels[0].shape, tif.pages.first))
 
 
 def _stated_size(properties: Mapping[str, str], vendor: str) -> PixelSize:

@@ -78,8 +78,8 @@ def _palette(colormap: AnyArray) -> ToRGB:
     table = np.ascontiguousarray(entries.T.astype(np.uint8))
 
     def convert(samples: AnyArray) -> Tile:
-        pixels: Tile = table[samples[..., 0]]
-        return pixels
+        looked_up: Tile = table[samples[..., 0]]
+        return looked_up
 
     return convert
 
@@ -88,7 +88,9 @@ def _on_white(rgb: Tile, alpha: Tile, *, associated: bool) -> Tile:
     if not associated:
         return flatten(np.concatenate([rgb, alpha[..., None]], axis=-1), _WHITE)
     # Associated alpha: the colours are multiplied already, only the white below is missing.
-    return np.minimum(rgb.astype(np.uint16) + (255 - alpha[..., None].astype(np.uint16)), 255).astype(np.uint8)
+    under = 255 - alpha[..., None].astype(np.uint16)
+    laid: Tile = np.minimum(rgb.astype(np.uint16) + under, 255).astype(np.uint8)
+    return laid
 
 
 def _alpha(page: Any, colours: int) -> int | None:

@@ -61,14 +61,18 @@ def find_picture(tif: Any, path: Path) -> TiffPicture:
     return TiffPicture(_pyramid(pages), best, beside, note)
 
 
-def smaller_copies(pages: list[Any], shape: tuple[int, int]) -> dict[tuple[int, int], Any]:
-    """Return tiled pages by shape ``(Y, X)``, the first of each; used to find a slide's levels."""
+def tiled_pages(tif: Any) -> dict[tuple[int, int], Any]:
+    """Return the tiled pages of an open file by shape ``(Y, X)``, the first of each."""
     found: dict[tuple[int, int], Any] = {}
-    for page in pages:
-        size = (int(page.imagelength), int(page.imagewidth))
-        if page.is_tiled and size <= shape:
-            found.setdefault(size, page)
+    for page in tif.pages:
+        if page.is_tiled:
+            found.setdefault((int(page.imagelength), int(page.imagewidth)), page)
     return found
+
+
+def orientation(page: Any) -> int:
+    """Return the orientation tag of a page, 1 (upright) if it has none."""
+    return int(page.tags.valueof(274) or 1)
 
 
 def _area(series: Any) -> int:

@@ -10,16 +10,49 @@ from typing import Any
 import numpy as np
 
 from napari_medpatch.errors import DamagedFileError, UnsupportedFormatError
+from napari_medpatch.io.reading import reading
 from napari_medpatch.io.source import AnyArray
 from napari_medpatch.io.tiff_colour import ToRGB, colour_reader
 from napari_medpatch.io.tile_cache import Tile
 
-DECODE_ERRORS = (RuntimeError, ValueError, IndexError, KeyError, TypeError, OSError, zlib.error, struct.error)
+DECODE_ERRORS = (RuntimeError, ValueError, IndexError, KeyError, TypeError, EOFError, OSError, zlib.error, struct.error)
 """What tifffile and imagecodecs raise at corrupt data."""
 
 _SMALL_TILE = 256
 _BLOCK_PIXELS = 1 << 20
 _LARGEST_SEGMENT = 1 << 29
+
+
+class FileBytes:
+    """A file read at given positions from many threads.
+
+    Parameters
+    ----------
+    path : Path
+        The file; stays open until :meth:`close`.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        with reading(path):
+            self._stream = path.open("rb")
+        self._lock = threading.Lock()
+
+    def read(self, offset: int, count: int) -> bytes:
+        """Return ``count`` bytes; raises EOFError if the file ends before."""
+        if hasattr(os, "pread"):
+            data = os.pread(self._stream.fileno(), count, offset)
+        else:
+            with self._lock:
+                self._stream.seek(offset)
+                data = self._stream.read(count)
+        if len(data) != count:
+            raise EOFError(f"the file ends at byte {offset + len(data)}, {offset + count} are needed")
+        return data
+
+    def close(self) -> None:
+        """Release the file."""
+        self._stream.close()
 
 
 class PageTiles:
@@ -32,8 +65,8 @@ class PageTiles:
     ----------
     page : tifffile.TiffPage
         Its tags are read now; its TiffFile may be closed afterwards.
-    path : Path
-        File of the page.
+    stream : FileBytes
+        Its file, shared by all its pages and closed by its owner.
     bits : int, optional
         Bits that the values really use, see :func:`~napari_medpatch.io.tiff_colour.colour_reader`.
 
@@ -43,9 +76,9 @@ class PageTiles:
         If its pixels are of a kind that is not read, or one strip is too large to decode.
     """
 
-    def __init__(self, page: Any, path: Path, bits: int | None = None) -> None:
-        self._path = path
-        self._colour: ToRGB = colour_reader(page, path, bits)
+    def __init__(self, page: Any, stream: FileBytes, bits: int | None = None) -> None:
+        self._file, self._path = stream, stream.path
+        self._colour: ToRGB = colour_reader(page, stream.path, bits)
         self.shape = (int(page.imagelength), int(page.imagewidth))
         self._planes = page.samplesperpixel if page.planarconfig == 2 else 1
         self._samples = page.samplesperpixel
@@ -59,7 +92,6 @@ class PageTiles:
         self._tables, self._header = page.jpegtables, page.jpegheader
         self._decode = page.decode
         self._refuse_huge_segments()
-        self._file = _Bytes(path)
 
     def tile_at(self, row: int, column: int, fill: tuple[int, int, int]) -> Tile:
         """Decode a tile, filled with a colour where the file stores nothing."""
@@ -99,10 +131,6 @@ class PageTiles:
             raise DamagedFileError(
                 f"{self._path} is damaged in its {size} image at {place} ({error}); copy it again."
             ) from error
-
-    def close(self) -> None:
-        """Release the file."""
-        self._file.close()
 
     def _cropped(self, row: int, column: int) -> tuple[int, int]:
         height, width = (min(t, n - i * t) for t, n, i in zip(self.tile_shape, self.shape, (row, column), strict=True))
@@ -173,25 +201,3 @@ def _segment_shape(page: Any) -> tuple[int, int]:
     if page.is_contiguous and page.planarconfig != 2:
         return min(height, max(1, _BLOCK_PIXELS // width)), width
     return min(height, int(page.rowsperstrip)), width
-
-
-class _Bytes:
-    """Positioned reads from many threads."""
-
-    def __init__(self, path: Path) -> None:
-        self._stream = path.open("rb")
-        self._lock = threading.Lock()
-
-    def read(self, offset: int, count: int) -> bytes:
-        if hasattr(os, "pread"):
-            data = os.pread(self._stream.fileno(), count, offset)
-        else:
-            with self._lock:
-                self._stream.seek(offset)
-                data = self._stream.read(count)
-        if len(data) != count:
-            raise EOFError(f"the file ends at byte {offset + len(data)}, {offset + count} are needed")
-        return data
-
-    def close(self) -> None:
-        self._stream.close()

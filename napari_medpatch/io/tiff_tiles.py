@@ -11,8 +11,8 @@ from napari_medpatch.io.pixel_size import PixelSize, user_spacing
 from napari_medpatch.io.pixels import significant_bits
 from napari_medpatch.io.pyramid import StoredLevel, level_downsamples
 from napari_medpatch.io.tiff_file import open_tiff
-from napari_medpatch.io.tiff_levels import TiffPicture, find_picture
-from napari_medpatch.io.tiff_pages import PageTiles
+from napari_medpatch.io.tiff_levels import TiffPicture, find_picture, orientation
+from napari_medpatch.io.tiff_pages import FileBytes, PageTiles
 from napari_medpatch.io.tiff_spacing import tiff_pixel_size
 from napari_medpatch.io.tile_cache import Tile, TileCache
 from napari_medpatch.io.tiled_source import TiledSource
@@ -24,7 +24,8 @@ _PROBED_TILES = 16
 class TiffSource(TiledSource):
     """A TIFF read tile by tile (or strip by strip) with tifffile and imagecodecs.
 
-    The orientation tag is not applied, as OpenSlide does not apply it either; it is in the metadata.
+    The orientation tag is not applied, on any level; a note in the metadata says so. (OpenSlide turns every
+    tile by itself and mixes the picture up, so such files come here.)
 
     Parameters
     ----------
@@ -65,11 +66,18 @@ class TiffTiles:
     background = _WHITE
 
     def __init__(self, picture: TiffPicture, path: Path) -> None:
-        first = PageTiles(picture.pages[-1], path)
-        self.bits = _used_bits(picture.pages[-1], first)
-        first.close()
-        self._pages = [PageTiles(page, path, self.bits) for page in picture.pages]
-        self._beside = {name: PageTiles(page, path) for name, page in picture.beside.items()}
+        self._stream = FileBytes(path)
+        try:
+            self._open(picture)
+        except BaseException:
+            self._stream.close()
+            raise
+
+    def _open(self, picture: TiffPicture) -> None:
+        coarsest = picture.pages[-1]
+        self.bits = _used_bits(coarsest, PageTiles(coarsest, self._stream))
+        self._pages = [PageTiles(page, self._stream, self.bits) for page in picture.pages]
+        self._beside = {name: PageTiles(page, self._stream) for name, page in picture.beside.items()}
         shapes = [page.shape for page in self._pages]
         self.levels = tuple(
             StoredLevel(shape, downsample, page.tile_shape)
@@ -87,8 +95,7 @@ class TiffTiles:
 
     def close(self) -> None:
         """Release the file."""
-        for page in (*self._pages, *self._beside.values()):
-            page.close()
+        self._stream.close()
 
 
 def _used_bits(page: Any, tiles: PageTiles) -> int | None:
@@ -119,9 +126,8 @@ def _facts(picture: TiffPicture, size: PixelSize, reader: TiffTiles) -> dict[str
     notes = [note for note in (picture.note,) if note]
     if reader.bits is not None and reader.bits > 8:
         notes.append(f"Values of {reader.bits} bits are shown with 8 (divided by {1 << (reader.bits - 8)}).")
-    orientation = int(page.tags.valueof(274) or 1)
-    if orientation != 1:
-        notes.append(f"The TIFF orientation tag ({orientation}) is not applied.")
+    if orientation(page) != 1:
+        notes.append(f"The orientation tag ({orientation(page)}) is not applied: pixels are shown as they are stored.")
     return {
         "compression": page.compression.name,
         "stored_levels": len(reader.levels),
