@@ -108,7 +108,7 @@ def read_record(path: Path) -> dict[str, Any]:
 def _read_part(path: Path, classes: int) -> tuple[Keys, Values] | None:
     """Read one part, None if it is damaged: its patches are scored again."""
     try:
-        with np.load(path, allow_pickle=False) as part:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as part:
             keys, values = part["cells"], part["probabilities"]
     except (OSError, EOFError, ValueError, KeyError, BadZipFile):
         return None

@@ -82,6 +82,8 @@ def _box(feature: Mapping[str, Any], path: str | os.PathLike[str]) -> tuple[int,
 
 def _points(coordinates: Any) -> Iterable[tuple[float, float]]:
     """Flatten a point, ring, polygon or multi-polygon."""
+    if not isinstance(coordinates, list) or not coordinates:
+        raise ValueError(f"{coordinates!r} are no coordinates")
     if isinstance(coordinates[0], int | float):
         yield float(coordinates[0]), float(coordinates[1])
         return
