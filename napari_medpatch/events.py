@@ -79,14 +79,16 @@ class PatchesScored:
 
 @dataclass(frozen=True, slots=True)
 class BlockSegmented:
-    """A block of the mask is final.
+    """A block of the mask is ready; a later block of the same place replaces it.
 
     Parameters
     ----------
     done : int
         Blocks finished so far, this one included.
     box : Box
-        Where, in voxels of the source's finest grid, ``(Y, X)`` or ``(Z, Y, X)``.
+        Where, ``(Y, X)`` or ``(Z, Y, X)``, in voxels of the mask: the source's finest grid for
+        photographs and volumes, the working resolution for slides. :class:`Started` gives its shape as
+        ``context["shape"]`` and its place as ``context["transform"]``.
     labels : ndarray
         uint8 mask of the shape of ``box``; 0 background, 1… classes.
     probabilities : ndarray or None
@@ -97,6 +99,19 @@ class BlockSegmented:
     box: Box
     labels: npt.NDArray[np.uint8]
     probabilities: npt.NDArray[np.uint8] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Working:
+    """Nothing is finished, but the job is alive: the moment to move a bar or to stop it.
+
+    Parameters
+    ----------
+    done : float
+        Progress in the unit that :class:`Started` announced, fractions included.
+    """
+
+    done: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +165,7 @@ class Finished:
     result: Any
 
 
-Event: TypeAlias = Started | Noted | PatchesScored | BlockSegmented | StepDone | Validated | Finished
+Event: TypeAlias = Started | Noted | PatchesScored | BlockSegmented | Working | StepDone | Validated | Finished
 Job: TypeAlias = Iterator[Event]
 
 

@@ -1,0 +1,149 @@
+"""A segmentation network on its device: a block of pixels in, logits out, in steps that can be stopped."""
+
+from collections.abc import Generator
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from napari_medpatch.infer.device import available_memory, free_cached_memory, pick_device
+from napari_medpatch.infer.precision import autocast, choose_precision, exact_convolutions
+from napari_medpatch.models.network import unet_config
+
+if TYPE_CHECKING:
+    import torch
+
+    from napari_medpatch.models.bundle import Bundle
+
+_STEP_MACS = 3e9
+"""Multiplications per step on a processor: about a fifth of a second on one slow core."""
+_CPU_BYTES = 2 << 30
+_BYTES_PER_CHANNEL = 24
+"""Peak of the stepwise pass per voxel and channel of the finest level: three maps of four bytes are alive
+at once, deeper levels and slabs add the rest (measured: 20 for blocks of a million voxels)."""
+_EAGER_BYTES_PER_CHANNEL = 40
+
+
+class NetworkRunner:
+    """A loaded U-Net.
+
+    Parameters
+    ----------
+    bundle : Bundle
+        A segmentation model.
+    device : str
+        As :func:`napari_medpatch.infer.device.pick_device` takes it.
+    precision : str
+        ``"auto"`` (float32), ``"float32"`` or ``"bfloat16"``.
+    slice_axis : int, optional
+        A 2D model on a volume takes the slices along this axis as its batch.
+
+    Raises
+    ------
+    BundleError
+        If the model cannot be loaded.
+    ResourceError
+        If the device or precision does not exist.
+    """
+
+    def __init__(
+        self, bundle: "Bundle", *, device: str = "auto", precision: str = "auto", slice_axis: int | None = None
+    ) -> None:
+        import torch
+
+        self.device = pick_device(device)
+        self.precision = choose_precision(precision, self.device)
+        self.config = unet_config(bundle.card)
+        self.slice_axis = slice_axis
+        layout = torch.channels_last_3d if self.config.dimensions == 3 else torch.channels_last
+        self._model = bundle.load(self.device).to(memory_format=layout)
+
+    def block_voxels(self) -> int:
+        """Return the largest block worth trying.
+
+        On a processor the limit is fixed, unless memory is short, so that equal input is cut equally and
+        gives equal output in the window and on the command line.
+        """
+        free = available_memory(self.device)
+        if self.device.type == "cpu":
+            return int(min(_CPU_BYTES, free * 0.4) / (_BYTES_PER_CHANNEL * self.config.channels))
+        return int(free * 0.6 / (_EAGER_BYTES_PER_CHANNEL * self.config.channels))
+
+    def logits(self, block: npt.NDArray[np.float32]) -> Generator[float, None, "torch.Tensor"]:
+        """Run the network on one block.
+
+        Parameters
+        ----------
+        block : ndarray
+            ``(C, *spatial)`` float32, network input.
+
+        Yields
+        ------
+        float
+            Share of the block done.
+
+        Returns
+        -------
+        Tensor
+            ``(K, *spatial)`` float32 on the device.
+        """
+        import torch
+
+        batch = torch.from_numpy(np.ascontiguousarray(self._to_batch(block))).to(self.device)
+        layout = torch.channels_last_3d if batch.ndim == 5 else torch.channels_last
+        steps = self._steps(batch.contiguous(memory_format=layout))
+        total, done = self._multiplications(batch), 0.0
+        while True:
+            # Entered anew for each step: a context held over a yield would leak into whoever iterates.
+            with torch.inference_mode(), exact_convolutions(self.precision), autocast(self.device, self.precision):
+                try:
+                    done += next(steps)
+                except StopIteration as end:
+                    return self._from_batch(end.value).float()
+            yield min(1.0, done / total)
+
+    def release(self) -> None:
+        """Give cached memory back after a failure."""
+        free_cached_memory(self.device)
+
+    def _steps(self, batch: "torch.Tensor") -> Generator[float, None, "torch.Tensor"]:
+        """Choose small steps on a processor; an accelerator is fast, and wants its work whole."""
+        from napari_medpatch.infer.stepwise_layers import unet_steps
+        from napari_medpatch.models.unet_layers import UNet
+
+        if self.device.type == "cpu" and isinstance(self._model, UNet):
+            return unet_steps(self._model, batch, _STEP_MACS)
+        return self._whole(batch)
+
+    def _whole(self, batch: "torch.Tensor") -> Generator[float, None, "torch.Tensor"]:
+        result: torch.Tensor = self._model(batch)
+        yield self._multiplications(batch)
+        return result
+
+    def _multiplications(self, batch: "torch.Tensor") -> float:
+        """Return the multiplications of one pass: each weight once per position of its level."""
+        per_position = 0.0
+        for name, parameter in self._model.named_parameters():
+            if parameter.ndim > 1:
+                level = _level(name, self.config.levels)
+                per_position += parameter.numel() / 2 ** (level * self.config.dimensions)
+        return max(1.0, per_position * batch.shape[0] * batch[0, 0].numel())
+
+    def _to_batch(self, block: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        """Return ``(N, C, *spatial)``; slices along the slice axis become the batch."""
+        if self.slice_axis is None:
+            return block[None]
+        return np.moveaxis(block, self.slice_axis + 1, 0)
+
+    def _from_batch(self, logits: "torch.Tensor") -> "torch.Tensor":
+        if self.slice_axis is None:
+            return logits[0]
+        return logits.movedim(0, self.slice_axis + 1)
+
+
+def _level(name: str, levels: int) -> int:
+    """Return the level at whose input resolution a parameter works."""
+    part, _, rest = name.partition(".")
+    index = int(rest.split(".")[0]) if part != "head" else 0
+    # Transposed convolution i leads from level i + 1 up to level i.
+    return min(index + 1, levels - 1) if part == "upsample" else index

@@ -1,0 +1,313 @@
+"""Between an image's own grid and a model's working grid, for inference and training alike.
+
+Both grids are centred on the image and share its axes; only the step differs. Going to a coarser grid
+averages with a triangle as wide as the step (PIL's antialiased bilinear filter); going to a finer one
+interpolates linearly; beyond the border the outermost voxel counts. A value depends on its place alone,
+so an image resampled in pieces equals the image resampled whole.
+"""
+
+import math
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import lru_cache
+from threading import Lock
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from napari_medpatch.errors import GeometryError
+from napari_medpatch.geometry import Box, split_axis
+
+FloatArray = npt.NDArray[np.float32]
+Weights = tuple[int, int, FloatArray]
+_ROWS = 64
+_BLAS_LOCK = Lock()
+_SLAB_VOXELS = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class AxisMap:
+    """Where working voxels lie along one axis of the image.
+
+    Parameters
+    ----------
+    source, working : int
+        Number of voxels of the image and of the working grid.
+    step : float
+        Image voxels from one working voxel to the next.
+    origin : float
+        Image index of working voxel 0's centre.
+    """
+
+    source: int
+    working: int
+    step: float = 1.0
+    origin: float = 0.0
+
+    @classmethod
+    def centred(cls, source: int, step: float) -> "AxisMap":
+        """Return the map with just enough working voxels to cover the image, centred on it."""
+        working = max(1, math.ceil(source / step - 1e-6))
+        return cls(source, working, step, (source - 1) / 2 - step * (working - 1) / 2)
+
+    @property
+    def identity(self) -> bool:
+        """Whether both grids are the same."""
+        return self.source == self.working and self.step == 1 and self.origin == 0
+
+    def at_level(self, size: int, downsample: float) -> "AxisMap":
+        """Return the same working voxels over a coarser level of ``size`` pixels."""
+        return AxisMap(size, self.working, self.step / downsample, (self.origin + 0.5) / downsample - 0.5)
+
+    def gather(self, start: int, stop: int) -> Weights:
+        """Return ``lo, hi, weights`` that make working voxels ``start…stop`` of image voxels ``lo…hi``."""
+        centres = self.origin + self.step * np.arange(start, stop, dtype=np.float64)
+        return _triangle(centres, self.source, max(1.0, self.step))
+
+    def scatter(self, start: int, stop: int) -> Weights:
+        """Return ``lo, hi, weights`` that make image voxels ``start…stop`` of working voxels ``lo…hi``."""
+        centres = (np.arange(start, stop, dtype=np.float64) - self.origin) / self.step
+        return _triangle(centres, self.working, max(1.0, 1.0 / self.step))
+
+    def gather_range(self, start: int, stop: int) -> tuple[int, int]:
+        """Return the ``lo, hi`` of :meth:`gather`."""
+        ends = self.origin + self.step * np.array([start, stop - 1])
+        return _window(np.clip(ends, 0, self.source - 1), self.source, max(1.0, self.step))
+
+    def scatter_range(self, start: int, stop: int) -> tuple[int, int]:
+        """Return the ``lo, hi`` of :meth:`scatter`."""
+        ends = (np.array([start, stop - 1]) - self.origin) / self.step
+        return _window(np.clip(ends, 0, self.working - 1), self.working, max(1.0, 1.0 / self.step))
+
+    def first_source(self, working: int) -> int:
+        """Return the first image voxel that is nearest to ``working`` or to a later working voxel."""
+        if working <= 0:
+            return 0
+        if working >= self.working:
+            return self.source
+        first = math.ceil(self.origin + (working - 0.5) * self.step - 1e-9)
+        return min(max(first, 0), self.source)
+
+
+@dataclass(frozen=True, slots=True)
+class WorkingGrid:
+    """The working grid of an image.
+
+    Parameters
+    ----------
+    axes : tuple of AxisMap
+        One per spatial axis, in array order.
+    """
+
+    axes: tuple[AxisMap, ...]
+
+    @classmethod
+    def centred(cls, shape: Sequence[int], steps: Sequence[float]) -> "WorkingGrid":
+        """Return the grid whose voxels are ``steps`` image voxels apart."""
+        if not all(math.isfinite(step) and step > 0 for step in steps):
+            raise GeometryError(f"The working resolution is {tuple(steps)} voxels, which is not positive.")
+        return cls(tuple(AxisMap.centred(int(n), float(s)) for n, s in zip(shape, steps, strict=True)))
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of the working grid."""
+        return tuple(axis.working for axis in self.axes)
+
+    @property
+    def source_shape(self) -> tuple[int, ...]:
+        """Shape of the image."""
+        return tuple(axis.source for axis in self.axes)
+
+    @property
+    def identity(self) -> bool:
+        """Whether the working grid is the image's."""
+        return all(axis.identity for axis in self.axes)
+
+    def source_box(self, box: Box) -> Box:
+        """Return the image voxels nearest to a box of working voxels; disjoint boxes stay disjoint."""
+        start = tuple(axis.first_source(a) for axis, a in zip(self.axes, box.start, strict=True))
+        stop = tuple(axis.first_source(b) for axis, b in zip(self.axes, box.stop, strict=True))
+        return Box(start, stop)
+
+    def working_box(self, box: Box) -> Box:
+        """Return the working voxels that a non-empty box of image voxels is interpolated from."""
+        ranges = [axis.scatter_range(a, b) for axis, a, b in zip(self.axes, box.start, box.stop, strict=True)]
+        return Box(tuple(lo for lo, _ in ranges), tuple(hi for _, hi in ranges))
+
+
+def to_working(
+    image: npt.NDArray[Any], spacing: Sequence[float], working: Sequence[float] | None
+) -> tuple[npt.NDArray[Any], WorkingGrid]:
+    """Resample an image to a model's working resolution.
+
+    Parameters
+    ----------
+    image : ndarray
+        ``(*spatial)``, for example ``(Z, Y, X)`` HU; any real type, no NaN.
+    spacing, working : sequence of float
+        Voxel size now and wanted, per axis, same unit. ``working`` None keeps the image's own.
+
+    Returns
+    -------
+    resampled : ndarray
+        float32, shape ``grid.shape``; the image itself, unchanged, if nothing is to be done.
+    grid : WorkingGrid
+        For :func:`from_working`.
+    """
+    steps = [1.0] * image.ndim if working is None else [w / s for w, s in zip(working, spacing, strict=True)]
+    grid = WorkingGrid.centred(image.shape, steps)
+    if grid.identity:
+        return image, grid
+    pieces = gather_steps(lambda a, b: image[a:b], grid)
+    while True:
+        try:
+            next(pieces)
+        except StopIteration as end:
+            return end.value, grid
+
+
+def gather_steps(read: Callable[[int, int], npt.NDArray[Any]], grid: WorkingGrid) -> Generator[float, None, FloatArray]:
+    """Resample an image that is read slab by slab along its first axis.
+
+    Parameters
+    ----------
+    read : callable
+        ``read(start, stop)`` returns that range of the first axis.
+    grid : WorkingGrid
+        What to make.
+
+    Yields
+    ------
+    float
+        Share done.
+
+    Returns
+    -------
+    ndarray
+        float32, shape ``grid.shape``.
+    """
+    first, *rest = grid.axes
+    inner = Box.whole([axis.working for axis in rest])
+    middle = np.empty((first.source, *inner.shape), np.float32)
+    rows = max(1, _SLAB_VOXELS // math.prod(grid.source_shape[1:]))
+    for start, stop in split_axis(first.source, rows):
+        middle[start:stop] = gather(read(start, stop), rest, inner)
+        yield 0.9 * stop / first.source
+    return gather(middle, [first], Box((0,), (first.working,)), axis=0)
+
+
+def gather(
+    values: npt.NDArray[Any],
+    axes: Sequence[AxisMap],
+    box: Box,
+    *,
+    offset: Sequence[int] | None = None,
+    axis: int | None = None,
+) -> FloatArray:
+    """Make a box of working voxels from image voxels.
+
+    Parameters
+    ----------
+    values : ndarray
+        Image voxels, spatial axes last (or from ``axis`` on), beginning at image index ``offset``.
+    axes : sequence of AxisMap
+        One per spatial axis.
+    box : Box
+        Wanted working voxels; may lie outside the grid, where the border is repeated.
+    offset : sequence of int, optional
+        0 by default.
+    axis : int, optional
+        First spatial axis of ``values``; the last ones by default.
+    """
+    first = values.ndim - len(axes) if axis is None else axis
+    offsets = offset if offset is not None else (0,) * len(axes)
+    result = values.astype(np.float32, copy=False)
+    for index, mapping in enumerate(axes):
+        wanted = (box.start[index], box.stop[index])
+        if not (mapping.identity and wanted == (0, mapping.working)):
+            result = _along(result, first + index, wanted, mapping.gather, offsets[index])
+    return result
+
+
+def from_working(
+    values: FloatArray, grid: WorkingGrid, box: Box | None = None, *, origin: Sequence[int] | None = None
+) -> FloatArray:
+    """Bring values of the working grid to a box of the image's grid.
+
+    Parameters
+    ----------
+    values : ndarray
+        ``(C, *working)`` float32, or part of it that begins at working index ``origin``.
+    grid : WorkingGrid
+        As :func:`to_working` returned it.
+    box : Box, optional
+        Of image voxels, not empty; all by default.
+    origin : sequence of int, optional
+        0 by default.
+
+    Returns
+    -------
+    ndarray
+        ``(C, *box.shape)`` float32, linear between working voxels.
+    """
+    box = box if box is not None else Box.whole(grid.source_shape)
+    origins = origin if origin is not None else (0,) * len(grid.axes)
+    result = values
+    for index, mapping in enumerate(grid.axes):
+        wanted = (box.start[index], box.stop[index])
+        if mapping.identity:
+            keep = slice(wanted[0] - origins[index], wanted[1] - origins[index])
+            result = result[(slice(None),) * (index + 1) + (keep,)]
+        else:
+            result = _along(result, index + 1, wanted, mapping.scatter, origins[index])
+    return np.ascontiguousarray(result)
+
+
+def _along(
+    values: FloatArray, axis: int, wanted: tuple[int, int], weigh: Callable[[int, int], Weights], offset: int
+) -> FloatArray:
+    """Apply weights along one axis, a few rows at a time because the matrix is banded."""
+    before, size, after = math.prod(values.shape[:axis]), values.shape[axis], math.prod(values.shape[axis + 1 :])
+    flat = np.ascontiguousarray(values).reshape(before, size, after)
+    result = np.empty((before, wanted[1] - wanted[0], after), np.float32)
+    with _one_blas_thread():
+        for a, b in split_axis(wanted[1] - wanted[0], _ROWS):
+            lo, hi, weights = weigh(wanted[0] + a, wanted[0] + b)
+            part = flat[:, lo - offset : hi - offset]
+            if after == 1:
+                result[:, a:b, 0] = part[..., 0] @ weights.T
+            else:
+                np.matmul(weights, part, out=result[:, a:b])
+    return result.reshape(*values.shape[:axis], wanted[1] - wanted[0], *values.shape[axis + 1 :])
+
+
+@contextmanager
+def _one_blas_thread() -> Iterator[None]:
+    """Keep NumPy's products on this thread: they are small, and waiting for helpers costs up to ten times more."""
+    # The limit belongs to the process, so two jobs must not set and restore it across each other.
+    with _BLAS_LOCK, _blas().limit(limits=1, user_api="blas"):
+        yield
+
+
+@lru_cache(maxsize=1)
+def _blas() -> Any:
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController()
+
+
+def _triangle(centres: npt.NDArray[np.float64], size: int, support: float) -> Weights:
+    """Return the window of voxels within ``support`` of the centres, and each one's weight."""
+    centres = np.clip(centres, 0, size - 1)
+    lo, hi = _window(centres, size, support)
+    distance = np.abs(np.arange(lo, hi)[None] - centres[:, None])
+    weights = np.clip(1 - distance / support, 0, None)
+    weights /= weights.sum(axis=1, keepdims=True)
+    return lo, hi, weights.astype(np.float32)
+
+
+def _window(centres: npt.NDArray[np.float64], size: int, support: float) -> tuple[int, int]:
+    """Return the range of voxels nearer than ``support`` to the first or last centre, or between them."""
+    return max(0, math.floor(centres[0] - support) + 1), min(size, math.ceil(centres[-1] + support))
