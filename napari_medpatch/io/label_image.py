@@ -38,8 +38,8 @@ def read_label_image(path: Path) -> Labels:
     kind = photo_format(path)
     if kind == "JPEG":
         raise LabelsError(f"{path} is a JPEG, whose compression changes label values; save labels as PNG or TIFF.")
-    array = _tiff(path) if kind == "TIFF" else _pillow(path)
-    labels = to_labels(_one_channel(array, path), path)
+    array, has_channels = _tiff(path) if kind == "TIFF" else _pillow(path)
+    labels = to_labels(_one_channel(array, path) if has_channels else array, path)
     if array.dtype.kind == "b" or np.array_equal(np.unique(labels), [0, 255]):
         return (labels > 0).astype(np.uint8)
     return labels
@@ -64,32 +64,35 @@ def to_labels(array: AnyArray, path: Path) -> Labels:
     return np.ascontiguousarray(array, dtype=np.uint8)
 
 
-def _pillow(path: Path) -> AnyArray:
+def _pillow(path: Path) -> tuple[AnyArray, bool]:
+    """Return the pixels and whether their last axis is colour."""
     with pillow_image(path) as image:
         code = int(image.getexif().get(274, 1))
-        return upright(np.array(image), code)
+        array = upright(np.array(image), code)
+    return array, array.ndim == 3
 
 
-def _tiff(path: Path) -> AnyArray:
-    """Read the first image or stack of a TIFF at full resolution, as stored."""
+def _tiff(path: Path) -> tuple[AnyArray, bool]:
+    """Return the first image or stack of a TIFF as stored, and whether its last axis is colour."""
     import tifffile
 
     try:
         with reading(path), tifffile.TiffFile(path) as tiff:
             series = tiff.series[0]
-            check_size(series.size, 1, path)
+            check_size(series.keyframe.imagelength, series.keyframe.imagewidth, path)
             array: AnyArray = series.asarray()
-            return array.squeeze() if array.ndim > 3 else array
     except (tifffile.TiffFileError, *TIFF_ERRORS):
         return _pillow(path)
+    colours = series.axes.endswith("S")
+    if array.ndim > 3:
+        array = array.reshape([n for n in array.shape[:-2] if n != 1] + list(array.shape[-2:]))
+    if array.ndim not in (2, 3):
+        raise LabelsError(f"{path} has the shape {array.shape}; labels are one image or one stack of slices.")
+    return array, colours
 
 
 def _one_channel(array: AnyArray, path: Path) -> AnyArray:
     """Drop colour channels that say the same; alpha must be opaque."""
-    if array.ndim == 2 or (array.ndim == 3 and array.shape[-1] > 4):
-        return array
-    if array.ndim != 3:
-        raise LabelsError(f"{path} has the shape {array.shape}; labels are one image or one stack of slices.")
     colours = array if array.shape[-1] in (1, 3) else array[..., :-1]
     if array.shape[-1] in (2, 4) and array[..., -1].min() != np.iinfo(array.dtype).max:
         raise LabelsError(f"{path} is partly transparent; save labels as a grey PNG of values from 0 to 255.")

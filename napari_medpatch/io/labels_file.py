@@ -45,6 +45,8 @@ def read_labels(path: str | os.PathLike[str], source: Source) -> Labels:
             )
         return read_nifti_labels(file, source)
     labels = read_label_image(file)
+    if source.kind == "volume" and labels.ndim == 2:
+        labels = labels[None]
     if source.kind == "slide":
         labels_downsample(labels, source)
     elif labels.shape != source.levels[0].shape:

@@ -91,7 +91,7 @@ def _read_tiff(path: Path) -> Raster | None:
             axes = series.axes.replace("I", "Z").replace("Q", "Z")
             if axes not in _AXES or page.photometric.name not in ("MINISBLACK", "MINISWHITE", "PALETTE"):
                 return None
-            check_size(series.size, 1, path)
+            check_size(page.imagelength, page.imagewidth, path)
             values = series.asarray()
     except (tifffile.TiffFileError, AttributeError, *TIFF_ERRORS):
         return None
