@@ -7,6 +7,7 @@ cache, parallel decoding, padding with the background, and a close that waits fo
 import itertools
 import os
 import threading
+import weakref
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -82,6 +83,8 @@ class TiledSource:
         self._metadata = {**metadata, "associated_images": sorted(self._associated)}
         self._cache = cache if cache is not None else default_cache()
         self._token = next(_tokens)
+        # A napari layer that is removed closes nothing: the file and the tiles go with the last reference.
+        self._release = weakref.finalize(self, _release, reader, self._cache, self._token)
         self._users = 0
         self._closed = False
         self._state = threading.Condition()
@@ -236,8 +239,7 @@ class TiledSource:
                 return
             self._closed = True
             self._state.wait_for(lambda: self._users == 0)
-        self._reader.close()
-        self._cache.discard(self._token)
+        self._release()
 
     def __enter__(self) -> Self:
         return self
@@ -265,6 +267,12 @@ def _paste(
     y1, x1 = min(inside.stop[0], top + tile.shape[0]), min(inside.stop[1], left + tile.shape[1])
     target = out[y0 - origin[0] : y1 - origin[0], x0 - origin[1] : x1 - origin[1]]
     target[...] = tile[y0 - top : y1 - top, x0 - left : x1 - left]
+
+
+def _release(reader: TileReader, cache: TileCache, token: int) -> None:
+    """Close the file and forget its tiles."""
+    reader.close()
+    cache.discard(token)
 
 
 def _closed_sentence(path: Path) -> str:

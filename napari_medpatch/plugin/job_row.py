@@ -1,0 +1,131 @@
+"""Run, Stop, a bar with the time left, and what the job says."""
+
+import time
+from collections.abc import Sequence
+
+from qtpy.QtWidgets import QHBoxLayout, QLabel, QProgressBar, QPushButton, QVBoxLayout, QWidget
+
+from napari_medpatch.events import (
+    BlockSegmented,
+    Event,
+    Noted,
+    PatchesScored,
+    Started,
+    StepDone,
+    Validated,
+)
+from napari_medpatch.plugin.jobs import JobRunner
+
+_COUNTED = (PatchesScored, BlockSegmented, StepDone)
+
+
+class JobRow(QWidget):
+    """Shows one :class:`JobRunner`.
+
+    Parameters
+    ----------
+    runner : JobRunner
+        What it shows and stops.
+    verb : str
+        Text of the start button, with its mnemonic.
+    tip : str
+        What the button does.
+    """
+
+    def __init__(self, runner: JobRunner, verb: str, tip: str, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.runner = runner
+        self.run_button = QPushButton(verb)
+        self.run_button.setToolTip(tip)
+        self.stop_button = QPushButton("S&top")
+        self.stop_button.setToolTip("End the job now; what is finished is kept.")
+        self.stop_button.setEnabled(False)
+        self.bar = QProgressBar()
+        self.bar.setAccessibleName("Progress")
+        self.bar.hide()
+        self.message = QLabel()
+        self.message.setWordWrap(True)
+        self.message.hide()
+        self._begun, self._first_done, self._unit = 0.0, 0, ""
+        self._lay_out()
+        self._connect()
+
+    def say(self, sentence: str) -> None:
+        """Show a sentence under the bar."""
+        self.message.setText(sentence)
+        self.message.setVisible(bool(sentence))
+
+    def _lay_out(self) -> None:
+        buttons = QHBoxLayout()
+        buttons.addWidget(self.run_button, 1)
+        buttons.addWidget(self.stop_button)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 4, 0, 4)
+        layout.addLayout(buttons)
+        layout.addWidget(self.bar)
+        layout.addWidget(self.message)
+
+    def _connect(self) -> None:
+        self.stop_button.clicked.connect(self._on_stop_clicked)
+        self.runner.started.connect(self._on_started)
+        self.runner.progressed.connect(self._on_progressed)
+        self.runner.failed.connect(self.say)
+        self.runner.stopped.connect(lambda: self.say("Stopped."))
+        self.runner.finished.connect(lambda _result: self.say("Finished."))
+        self.runner.idle.connect(self._on_idle)
+
+    def _on_started(self) -> None:
+        self.run_button.setEnabled(False)
+        self.stop_button.setEnabled(True)
+        self.bar.setRange(0, 0)
+        self.bar.setFormat("")
+        self.bar.show()
+        self.say("Loading the model…")
+
+    def _on_stop_clicked(self) -> None:
+        self.stop_button.setEnabled(False)
+        self.say("Stopping…")
+        self.runner.stop()
+
+    def _on_idle(self) -> None:
+        self.run_button.setEnabled(True)
+        self.stop_button.setEnabled(False)
+        self.bar.hide()
+
+    def _on_progressed(self, events: Sequence[Event]) -> None:
+        for event in events:
+            if isinstance(event, Started):
+                self._begin(event)
+            elif isinstance(event, Noted):
+                self.say(event.message)
+            elif isinstance(event, Validated):
+                self.say(", ".join(f"{name} {value:.3f}" for name, value in event.metrics.items()))
+        counted = [event for event in events if isinstance(event, _COUNTED)]
+        if counted:
+            self._advance(counted[-1].done)
+
+    def _begin(self, event: Started) -> None:
+        self._begun, self._first_done, self._unit = time.monotonic(), event.done, event.unit
+        self.bar.setRange(0, max(1, event.total))
+        self._advance(event.done)
+        self.say("")
+
+    def _advance(self, done: int) -> None:
+        total = self.bar.maximum()
+        self.bar.setValue(min(done, total))
+        self.bar.setFormat(f"{done} of {total} {self._unit}{self._time_left(done, total)}")
+
+    def _time_left(self, done: int, total: int) -> str:
+        elapsed = time.monotonic() - self._begun
+        if done <= self._first_done or elapsed < 1:
+            return ""
+        left = (total - done) * elapsed / (done - self._first_done)
+        return f", {in_words(left)} left"
+
+
+def in_words(seconds: float) -> str:
+    """Return a duration as people say it: ``"45 s"``, ``"3 min"``, ``"1 h 20 min"``."""
+    if seconds < 90:
+        return f"{max(1, round(seconds))} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60} min"

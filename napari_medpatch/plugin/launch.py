@@ -1,0 +1,73 @@
+"""Starting napari with MedPatch: ``napari-medpatch open`` and ``napari-medpatch demo``."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from napari_medpatch.errors import MedPatchError
+from napari_medpatch.plugin.messages import tell_error
+
+if TYPE_CHECKING:
+    import napari
+
+    from napari_medpatch.plugin.panel import MedPatchPanel
+
+
+def launch(
+    paths: Sequence[str | os.PathLike[str]],
+    mpp: float | tuple[float, float] | None = None,
+    volume_index: int | None = None,
+) -> None:
+    """Open napari with one layer per file and the panel; returns when the window is closed.
+
+    Parameters
+    ----------
+    paths, mpp, volume_index
+        As :func:`napari_medpatch.plugin.open.open_paths`.
+    """
+    import napari
+    from qtpy.QtCore import QTimer
+
+    viewer = napari.Viewer()
+    add_panel(viewer)
+    # Once the event loop runs, so that the user can be asked which volume of a 4D file is meant.
+    QTimer.singleShot(0, lambda: _open_each(viewer, paths, mpp, volume_index))
+    napari.run()
+
+
+def launch_demo(folder: Path) -> None:
+    """Open napari on what ``napari-medpatch demo`` wrote; returns when the window is closed."""
+    import napari
+
+    from napari_medpatch.plugin.demo_window import show_results
+
+    viewer = napari.Viewer()
+    add_panel(viewer)
+    show_results(viewer, Path(folder))
+    napari.run()
+
+
+def add_panel(viewer: "napari.Viewer") -> "MedPatchPanel":
+    """Dock the panel at the right."""
+    from napari_medpatch.plugin.panel import MedPatchPanel
+
+    panel = MedPatchPanel(viewer)
+    viewer.window.add_dock_widget(panel, name="MedPatch", area="right")
+    return panel
+
+
+def _open_each(
+    viewer: "napari.Viewer",
+    paths: Sequence[str | os.PathLike[str]],
+    mpp: float | tuple[float, float] | None,
+    volume_index: int | None,
+) -> None:
+    """Open what can be opened and say why the rest cannot."""
+    from napari_medpatch.plugin.open import open_paths
+
+    for path in paths:
+        try:
+            open_paths(viewer, [path], mpp=mpp, volume_index=volume_index)
+        except MedPatchError as error:
+            tell_error(error)

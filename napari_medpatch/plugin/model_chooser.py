@@ -1,0 +1,186 @@
+"""Choosing a model and reading what its card says."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from qtpy.QtCore import Qt, Signal
+from qtpy.QtWidgets import QDialog, QDialogButtonBox, QLabel, QTextBrowser, QVBoxLayout, QWidget
+
+from napari_medpatch.errors import MedPatchError
+from napari_medpatch.plugin.form import (
+    add_row,
+    ask_folder,
+    button,
+    combo,
+    in_row,
+    last_folder,
+    new_form,
+    remember_folder,
+)
+from napari_medpatch.plugin.messages import tell_error
+from napari_medpatch.plugin.settings import keep, preference
+
+if TYPE_CHECKING:
+    from napari_medpatch.models.bundle import Bundle
+
+
+class ModelChooser(QWidget):
+    """A list of models of some tasks, a button for a bundle folder, and the card of the chosen one.
+
+    Parameters
+    ----------
+    section, key : str
+        Preference that keeps the choice.
+    none : str
+        Text of an entry that stands for no model; empty for none.
+
+    Signals
+    -------
+    changed
+        Another model is chosen.
+    """
+
+    changed = Signal()
+
+    def __init__(self, section: str, key: str, *, none: str = "", label: str = "&Model") -> None:
+        super().__init__()
+        self._section, self._key, self._none = section, key, none
+        self._tasks: tuple[str, ...] = ()
+        self._extra: list[Bundle] = []
+        self.combo = combo()
+        self.combo.currentIndexChanged.connect(self._on_chosen)
+        self.card = QLabel()
+        self.card.setWordWrap(True)
+        self.card.setTextFormat(Qt.TextFormat.PlainText)
+        self.card.setAccessibleName("Model card")
+        self.read_button = button("Model &card…", "Training data, scores, and what it is not for.", self._on_read)
+        self.browse_button = button("&Browse…", "Use a model bundle from a folder.", self._on_browse)
+        self._lay_out(label)
+
+    def offer(self, tasks: Sequence[str]) -> None:
+        """List the models of these tasks; keeps the choice where it fits."""
+        if tuple(tasks) != self._tasks:
+            self._tasks = tuple(tasks)
+            self.reload()
+
+    def reload(self) -> None:
+        """Read the list of models again, for example after a training."""
+        from napari_medpatch.models.registry import list_models
+
+        wanted = self._name(self.bundle()) or str(preference(self._section, self._key))
+        fitting = [bundle for bundle in (*list_models(), *self._extra) if bundle.card.task in self._tasks]
+        self.combo.blockSignals(True)
+        self.combo.clear()
+        if self._none:
+            self.combo.addItem(self._none, None)
+        for bundle in fitting:
+            self.combo.addItem(bundle.card.name, bundle)
+            self.combo.setItemData(self.combo.count() - 1, str(bundle.path), Qt.ItemDataRole.ToolTipRole)
+        self.combo.setCurrentIndex(max(0, self.combo.findText(wanted)))
+        self.combo.blockSignals(False)
+        self._describe()
+        self.changed.emit()
+
+    def bundle(self) -> "Bundle | None":
+        """Return the chosen model."""
+        return self.combo.currentData()
+
+    def choose(self, name: str) -> None:
+        """Choose a model of the list by its name."""
+        index = self.combo.findText(name)
+        if index >= 0:
+            self.combo.setCurrentIndex(index)
+
+    def add_folder(self, path: str) -> None:
+        """Add the bundle in a folder and choose it."""
+        from napari_medpatch.models.bundle import load_bundle
+
+        try:
+            bundle = load_bundle(path)
+        except MedPatchError as error:
+            tell_error(error)
+            return
+        if bundle.card.task not in self._tasks:
+            from napari_medpatch.errors import BundleError
+
+            tell_error(
+                BundleError(
+                    f"{bundle.card.name} is a {bundle.card.task} model; here a model for "
+                    f"{' or '.join(self._tasks)} is needed."
+                )
+            )
+            return
+        self._extra.append(bundle)
+        self.reload()
+        self.choose(bundle.card.name)
+
+    def _lay_out(self, label: str) -> None:
+        form = new_form()
+        add_row(form, label, self.combo, "Shipped models, those in your model folder, and those you browsed to.")
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addLayout(form)
+        layout.addWidget(self.card)
+        layout.addLayout(in_row(self.browse_button, self.read_button))
+
+    def _on_chosen(self) -> None:
+        keep(self._section, self._key, self._name(self.bundle()))
+        self._describe()
+        self.changed.emit()
+
+    def _describe(self) -> None:
+        bundle = self.bundle()
+        empty = "" if self._none else f"No model for {' or '.join(self._tasks)} is here yet; browse to a bundle folder."
+        self.card.setText(describe_card(bundle) if bundle is not None else empty)
+        self.card.setVisible(bool(self.card.text()))
+        self.read_button.setEnabled(bundle is not None)
+
+    def _on_browse(self) -> None:
+        folder = ask_folder(self, last_folder())
+        if folder:
+            remember_folder(folder)
+            self.add_folder(folder)
+
+    def _on_read(self) -> None:
+        bundle = self.bundle()
+        readme = bundle.path / "README.md" if bundle is not None else None
+        if bundle is None or readme is None:
+            return
+        text = readme.read_text(encoding="utf-8") if readme.is_file() else describe_card(bundle)
+        show_text(self, f"Model card of {bundle.card.name}", text)
+
+    @staticmethod
+    def _name(bundle: "Bundle | None") -> str:
+        return bundle.card.name if bundle is not None else ""
+
+
+def describe_card(bundle: "Bundle") -> str:
+    """Return classes, working resolution and licence in two lines."""
+    card = bundle.card
+    names = ", ".join(card.class_names[:6]) + ("…" if len(card.class_names) > 6 else "")
+    if card.patch_size_pixels:
+        look = f"patches of {card.patch_size_pixels} pixels at {card.spacing_um_px:g} µm"
+    elif card.spacing and card.spacing_unit in ("mm", "um"):
+        unit = "mm" if card.spacing_unit == "mm" else "µm"
+        look = "works at " + " × ".join(f"{v:g}" for v in card.spacing) + f" {unit}"
+    else:
+        look = "works on the image's own pixels" if card.spacing is None else "works relative to the field of view"
+    return f"Classes: {names}.\n{look[0].upper()}{look[1:]}. Licence: {card.licence}."
+
+
+def show_text(parent: QWidget, title: str, markdown: str) -> QDialog:
+    """Show Markdown in a dialog that takes the window's theme."""
+    dialog = QDialog(parent)
+    dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+    dialog.setWindowTitle(title)
+    dialog.resize(640, 640)
+    browser = QTextBrowser()
+    browser.setOpenExternalLinks(True)
+    browser.setMarkdown(markdown)
+    buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Close)
+    buttons.rejected.connect(dialog.reject)
+    layout = QVBoxLayout(dialog)
+    layout.addWidget(browser)
+    layout.addWidget(buttons)
+    dialog.show()
+    return dialog

@@ -1,0 +1,145 @@
+"""Opening files: the one way behind drag-and-drop, ``napari FILE``, the Open tab and the command line."""
+
+import os
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from napari_medpatch.errors import ChoiceNeededError
+from napari_medpatch.plugin.layers import layer_data
+from napari_medpatch.plugin.links import bare
+from napari_medpatch.plugin.messages import tell, warn
+from napari_medpatch.plugin.settings import preference
+
+if TYPE_CHECKING:
+    import napari
+    import napari.layers
+
+    from napari_medpatch.io.source import Source
+    from napari_medpatch.io.tile_cache import TileCache
+
+    Path = str | os.PathLike[str]
+    Choose = Callable[[ChoiceNeededError], int | None]
+
+_caches: dict[int, "TileCache"] = {}
+
+
+def open_paths(
+    viewer: "napari.Viewer",
+    paths: Sequence["Path"],
+    mpp: float | tuple[float, float] | None = None,
+    volume_index: int | None = None,
+) -> list["napari.layers.Image"]:
+    """Open files in a viewer.
+
+    Parameters
+    ----------
+    viewer : napari.Viewer
+        Or its model.
+    paths : sequence of path-like
+        Slides, photographs, volumes, folders with a DICOM slide.
+    mpp : float or tuple of float, optional
+        Size of a slide's pixel in µm, ``(y, x)`` if they differ.
+    volume_index : int, optional
+        Which volume of a 4D file; asked for, or 0 in a script.
+
+    Returns
+    -------
+    list of Image
+        One layer per file that opened, in order.
+
+    Raises
+    ------
+    MedPatchError
+        At the first file that cannot be opened.
+    """
+    layers = []
+    for path in paths:
+        source = open_or_choose(path, mpp=mpp, volume_index=volume_index)
+        if source is not None:
+            layers.append(show(viewer, source))
+    return layers
+
+
+def open_or_choose(
+    path: "Path",
+    *,
+    mpp: float | tuple[float, float] | None = None,
+    volume_index: int | None = None,
+    choose: "Choose | None" = None,
+) -> "Source | None":
+    """Open a file and settle which volume of a 4D file is meant.
+
+    Parameters
+    ----------
+    path, mpp, volume_index
+        As :func:`open_paths`.
+    choose : callable, optional
+        Answers a :class:`ChoiceNeededError` with an index, None to open nothing; a dialog in the window,
+        the first volume with a message in scripts.
+    """
+    from napari_medpatch.io.detect import open_source
+
+    cache = tile_cache()
+    try:
+        return open_source(path, mpp=mpp, volume_index=volume_index, cache=cache)
+    except ChoiceNeededError as question:
+        if volume_index is not None or not question.choices:
+            raise
+        index = (choose or default_choice)(question)
+        return None if index is None else open_source(path, mpp=mpp, volume_index=index, cache=cache)
+
+
+def show(viewer: "napari.Viewer", source: "Source", name: str = "") -> "napari.layers.Image":
+    """Add a source to a viewer and say what the user should know about it."""
+    from napari.layers import Layer
+
+    viewer = bare(viewer)
+    layer = Layer.create(*layer_data(source, name)[0])
+    viewer.add_layer(layer)
+    # A slide beside a CT volume would be a speck: look at what was just opened.
+    viewer.fit_to_view(layers=[layer])
+    say_what_is_unknown(source)
+    return layer  # type: ignore[return-value]
+
+
+def say_what_is_unknown(source: "Source") -> None:
+    """Show one sentence for a slide without a pixel size, and the reader's own notes."""
+    if source.kind == "slide" and source.spacing is None:
+        warn(
+            f"{source.path.name} does not say how large its pixels are; it is shown in pixels. Give the size in the "
+            f"Open tab of MedPatch (µm per pixel, often 0.25 or 0.5) before you classify it."
+        )
+    for note in source.metadata.get("notes", ()):
+        tell(f"{source.path.name}: {note}")
+
+
+def default_choice(question: ChoiceNeededError) -> int | None:
+    """Ask in a running window; take the first in a script, which nobody watches."""
+    from qtpy.QtWidgets import QApplication
+
+    from napari_medpatch.plugin.questions import ask_which, somebody_is_there
+
+    if QApplication.instance() is not None and somebody_is_there():
+        return ask_which(question)
+    warn(f"{question} The first one is shown; another one can be chosen in the Open tab of MedPatch.")
+    return 0
+
+
+def read_layers(path: "Path") -> list[Any]:
+    """Return LayerData of a file, for napari's readers."""
+    source = open_or_choose(path)
+    if source is None:
+        return [(None,)]
+    say_what_is_unknown(source)
+    return layer_data(source)
+
+
+def tile_cache() -> "TileCache":
+    """Return the cache of decoded tiles, as large as the preferences say."""
+    from napari_medpatch.io.tile_cache import TileCache
+
+    size = int(preference("slides", "cache_mb"))
+    if size not in _caches:
+        _caches.clear()
+        _caches[size] = TileCache(size * 1_000_000)
+    return _caches[size]

@@ -1,0 +1,186 @@
+"""The Open tab: files, samples, and what a file does not say about itself."""
+
+from typing import TYPE_CHECKING
+
+from qtpy.QtWidgets import QDoubleSpinBox, QGridLayout, QGroupBox, QPushButton, QVBoxLayout, QWidget
+
+from napari_medpatch.errors import MedPatchError
+from napari_medpatch.plugin.calibrate import add_associated, associated_names, change_volume, set_pixel_size
+from napari_medpatch.plugin.form import add_row, button, combo, in_row, new_form, note
+from napari_medpatch.plugin.layers import META
+from napari_medpatch.plugin.messages import tell_error
+from napari_medpatch.plugin.opening import Opener
+from napari_medpatch.plugin.samples import SAMPLES
+from napari_medpatch.plugin.settings import keep
+from napari_medpatch.plugin.tab import Tab
+
+if TYPE_CHECKING:
+    from napari_medpatch.geometry import Spacing
+
+_WINDOW_NAMES = ("lung", "mediastinum", "bone", "brain", "abdomen")
+
+
+class OpenWidget(Tab):
+    """Opens files and samples; below, what fits the current image: pixel size, pictures, HU windows."""
+
+    title = "&Open"
+
+    def build(self, layout: QVBoxLayout) -> None:
+        self.opener = Opener(self.viewer, self)
+        self.status = note()
+        self.status.setAccessibleName("Status")
+        self.opener.said.connect(self._say)
+        layout.addLayout(in_row(*self._file_buttons()))
+        layout.addLayout(self._sample_row())
+        layout.addWidget(self.status)
+        self.slide_box, self.volume_box = self._slide_box(), self._volume_box()
+        layout.addWidget(self.slide_box)
+        layout.addWidget(self.volume_box)
+        self.status.hide()
+
+    def on_image(self) -> None:
+        kind = self.current.kind
+        self.slide_box.setVisible(kind == "slide")
+        self.volume_box.setVisible(kind == "volume")
+        if kind == "slide":
+            self._show_slide()
+        elif kind == "volume":
+            self._show_volume()
+
+    def _say(self, sentence: str) -> None:
+        self.status.setText(sentence)
+        self.status.setVisible(bool(sentence))
+
+    def _file_buttons(self) -> tuple[QPushButton, QPushButton]:
+        self.file_button = button("Open &file…", "Open slides, photographs or NIfTI volumes.", self.opener.ask_file)
+        self.folder_button = button("Open fol&der…", "Open a folder that holds a DICOM slide.", self.opener.ask_folder)
+        return self.file_button, self.folder_button
+
+    def _sample_row(self) -> QVBoxLayout:
+        self.sample_combo = combo()
+        for key, name in SAMPLES.items():
+            self.sample_combo.addItem(name, key)
+        form = new_form()
+        add_row(form, "Sa&mple", self.sample_combo, "Images that come with MedPatch, for trying it out.")
+        self.sample_button = button("Open sam&ple", "Open the chosen sample.", self._open_sample)
+        column = QVBoxLayout()
+        column.addLayout(form)
+        column.addWidget(self.sample_button)
+        return column
+
+    def _open_sample(self) -> None:
+        self.opener.open_sample(self.sample_combo.currentData())
+
+    def _slide_box(self) -> QGroupBox:
+        box = QGroupBox("Slide")
+        self.pixel_note = note()
+        self.mpp_y, self.mpp_x = _mpp_field("height"), _mpp_field("width")
+        form = new_form()
+        add_row(form, "Pi&xel width (µm)", self.mpp_x, "Width of a pixel at full resolution, in µm.")
+        add_row(form, "Pixel &height (µm)", self.mpp_y, "Height of a pixel at full resolution, in µm.")
+        self.apply_button = button(
+            "&Use this pixel size", "Rescale the slide's layer and use this size in jobs.", self._apply_pixel_size
+        )
+        self.picture_combo = combo()
+        add_row(form, "P&ictures", self.picture_combo, "Label, macro and thumbnail pictures that the file holds.")
+        self.picture_button = button("Show pict&ure", "Open the chosen picture as a layer.", self._show_picture)
+        layout = QVBoxLayout(box)
+        layout.addWidget(self.pixel_note)
+        layout.addLayout(form)
+        layout.addLayout(in_row(self.apply_button, self.picture_button))
+        return box
+
+    def _show_slide(self) -> None:
+        source = self.current.live
+        if source is None:
+            return
+        self._fill_pixel_size(source.spacing)
+        names = associated_names(source)
+        self.picture_combo.clear()
+        self.picture_combo.addItems(names or ["none in this file"])
+        for widget in (self.picture_combo, self.picture_button):
+            widget.setEnabled(bool(names))
+
+    def _fill_pixel_size(self, spacing: "Spacing | None") -> None:
+        self.pixel_note.setVisible(spacing is None)
+        self.pixel_note.setText(
+            "The file does not say how large its pixels are. Give the size before you classify: 0.25 µm is usual for "
+            "a 40× scan, 0.5 µm for 20×."
+        )
+        if spacing is not None:
+            self.mpp_y.setValue(spacing.values[0])
+            self.mpp_x.setValue(spacing.values[1])
+
+    def _apply_pixel_size(self) -> None:
+        y, x = self.mpp_y.value(), self.mpp_x.value()
+        if self.current.layer is None or not (y and x):
+            self._say("Give both sizes: a number above zero, in µm.")
+            return
+        try:
+            set_pixel_size(self.viewer, self.current.layer, (y, x))
+        except MedPatchError as error:
+            tell_error(error)
+            return
+        self._say(f"Pixel size set to {x:g} × {y:g} µm.")
+        self.current.refresh()
+
+    def _show_picture(self) -> None:
+        if self.current.layer is not None:
+            add_associated(self.viewer, self.current.layer, self.picture_combo.currentText())
+
+    def _volume_box(self) -> QGroupBox:
+        box = QGroupBox("Volume")
+        layout = QVBoxLayout(box)
+        self.window_note = note("Contrast, in HU:")
+        layout.addWidget(self.window_note)
+        self.window_buttons, grid = QWidget(), QGridLayout()
+        grid.setContentsMargins(0, 0, 0, 0)
+        self.window_buttons.setLayout(grid)
+        for index, name in enumerate(_WINDOW_NAMES):
+            widget = button(name.capitalize(), f"Show the HU window for {name}.", lambda n=name: self._set_window(n))
+            grid.addWidget(widget, index // 3, index % 3)
+        layout.addWidget(self.window_buttons)
+        self.volume_combo = combo()
+        self.volume_form = QWidget()
+        form = new_form()
+        self.volume_form.setLayout(form)
+        add_row(form, "&Volume", self.volume_combo, "This file holds several volumes; choose the one to show.")
+        self.volume_combo.activated.connect(self._change_volume)
+        layout.addWidget(self.volume_form)
+        return box
+
+    def _show_volume(self) -> None:
+        source, layer = self.current.live, self.current.layer
+        is_ct = source is None or source.metadata.get("value_unit") == "HU"
+        self.window_buttons.setVisible(is_ct)
+        self.window_note.setText(
+            "Contrast, in HU:" if is_ct else "HU windows are for CT; the values of this volume do not look like HU."
+        )
+        facts = layer.metadata.get(META, {}) if layer is not None else {}
+        self.volume_form.setVisible(facts.get("volumes", 1) > 1)
+        self.volume_combo.clear()
+        self.volume_combo.addItems(
+            [f"{n + 1} of {facts['volumes']}" for n in range(facts.get("volumes", 1))] if facts else []
+        )
+        self.volume_combo.setCurrentIndex(facts.get("volume_index") or 0)
+
+    def _set_window(self, name: str) -> None:
+        from napari_medpatch.io.hu import HU_WINDOWS
+
+        if self.current.layer is not None:
+            self.current.layer.contrast_limits = HU_WINDOWS[name]
+            keep("volumes", "hu_window", name)
+
+    def _change_volume(self, index: int) -> None:
+        if self.current.layer is not None:
+            change_volume(self.opener, self.current.layer, index)
+
+
+def _mpp_field(what: str) -> QDoubleSpinBox:
+    field = QDoubleSpinBox()
+    field.setDecimals(4)
+    field.setRange(0.0, 1000.0)
+    field.setSingleStep(0.01)
+    field.setSpecialValueText("unknown")
+    field.setAccessibleDescription(f"Pixel {what} in µm; 0 means unknown")
+    return field

@@ -1,0 +1,122 @@
+"""Opens files in a worker and shows them: behind the Open tab and the start page."""
+
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from qtpy.QtCore import QObject, Signal
+from qtpy.QtWidgets import QFileDialog, QWidget
+
+from napari_medpatch.errors import ChoiceNeededError
+from napari_medpatch.events import Finished, Job
+from napari_medpatch.plugin.form import ask_folder, last_folder, remember_folder
+from napari_medpatch.plugin.jobs import JobRunner
+from napari_medpatch.plugin.open import open_or_choose, show
+from napari_medpatch.plugin.questions import ask_which
+from napari_medpatch.plugin.samples import SAMPLES, sample_file
+
+if TYPE_CHECKING:
+    import napari
+
+_FILTER = (
+    "Images (*.svs *.ndpi *.mrxs *.scn *.bif *.vms *.svslide *.dcm *.tif *.tiff *.png *.jpg *.jpeg *.bmp *.nii "
+    "*.nii.gz)"
+    ";;All files (*)"
+)
+
+
+class Opener(QObject):
+    """Opens one file after the other without blocking the window.
+
+    Parameters
+    ----------
+    viewer : napari.Viewer
+        Where layers go.
+
+    Signals
+    -------
+    said (str)
+        What is going on, one sentence; empty when there is nothing to say.
+    opened (layer)
+        A layer was added.
+    """
+
+    said = Signal(str)
+    opened = Signal(object)
+
+    def __init__(self, viewer: "napari.Viewer", parent: QWidget) -> None:
+        super().__init__(parent)
+        self._viewer, self._parent = viewer, parent
+        self._queue: list[tuple[Path, dict[str, Any]]] = []
+        self.runner = JobRunner(self)
+        self.runner.finished.connect(self._on_opened)
+        self.runner.failed.connect(self.said)
+        self.runner.idle.connect(self._next)
+
+    def open(self, paths: Sequence[str | os.PathLike[str]], **options: Any) -> None:
+        """Open files; ``options`` as :func:`napari_medpatch.plugin.open.open_or_choose`."""
+        self._queue += [(Path(path), options) for path in paths]
+        self._next()
+
+    def ask_file(self) -> None:
+        """Let the user choose files."""
+        paths, _ = QFileDialog.getOpenFileNames(self._parent, "Open images", last_folder(), _FILTER)
+        self._take(paths)
+
+    def ask_folder(self) -> None:
+        """Let the user choose a folder."""
+        folder = ask_folder(self._parent, last_folder())
+        self._take([folder] if folder else [])
+
+    def open_sample(self, key: str) -> None:
+        """Open a sample."""
+        self._queue.append((Path(SAMPLES[key]), {"sample": key}))
+        self._next()
+
+    def _take(self, paths: Sequence[str]) -> None:
+        if paths:
+            remember_folder(paths[0])
+            self.open(paths)
+
+    def _next(self) -> None:
+        if self._queue and not self.runner.is_running:
+            path, options = self._queue.pop(0)
+            self.said.emit(f"Opening {path.name}…")
+            self.runner.start(lambda: _opening(path, options))
+
+    def _on_opened(self, result: Any) -> None:
+        if isinstance(result, _Question):
+            index = ask_which(result.error, self._parent)
+            if index is not None:
+                self._queue.insert(0, (result.path, result.options | {"volume_index": index}))
+            self.said.emit("")
+            return
+        self.said.emit("")
+        self.opened.emit(show(self._viewer, result))
+
+
+class _Question(Exception):  # noqa: N818 - carries a question from the worker to the window
+    def __init__(self, path: Path, options: dict[str, Any], error: ChoiceNeededError) -> None:
+        super().__init__(path)
+        self.path, self.options, self.error = path, options, error
+
+
+def _opening(path: Path, options: dict[str, Any]) -> Job:
+    """Open a file, as a job; the worker cannot ask which volume is meant, so it brings the question back."""
+    key = options.get("sample")
+    file = sample_file(key) if key else path
+    wanted = {name: value for name, value in options.items() if name != "sample"}
+    try:
+        source = open_or_choose(file, choose=_bring_back(file, wanted), **wanted)
+    except _Question as question:
+        yield Finished(question)
+        return
+    yield Finished(source)
+
+
+def _bring_back(path: Path, options: dict[str, Any]) -> Callable[[ChoiceNeededError], int | None]:
+    def choose(error: ChoiceNeededError) -> int | None:
+        raise _Question(path, options, error)
+
+    return choose

@@ -1,0 +1,66 @@
+"""The dock panel: start page, header, and the tabs in the order people work."""
+
+from qtpy.QtWidgets import QSizePolicy, QStackedLayout, QTabWidget, QVBoxLayout, QWidget
+
+from napari_medpatch.plugin.annotate_widget import AnnotateWidget
+from napari_medpatch.plugin.classify_widget import ClassifyWidget
+from napari_medpatch.plugin.current_image import CurrentImage
+from napari_medpatch.plugin.export_widget import ExportWidget
+from napari_medpatch.plugin.image_header import ImageHeader
+from napari_medpatch.plugin.links import bare
+from napari_medpatch.plugin.open_widget import OpenWidget
+from napari_medpatch.plugin.segment_widget import SegmentWidget
+from napari_medpatch.plugin.start_page import StartPage
+
+_MIN_WIDTH = 340
+
+
+class MedPatchPanel(QWidget):
+    """One panel for everything; it follows the selected layer.
+
+    Parameters
+    ----------
+    viewer : napari.Viewer
+        napari fills it in.
+    """
+
+    def __init__(self, viewer: "napari.viewer.Viewer") -> None:  # noqa: F821 - napari matches the string
+        super().__init__()
+        self.viewer = bare(viewer)
+        self.setMinimumWidth(_MIN_WIDTH)
+        self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Expanding)
+        self.current = CurrentImage(self.viewer, self)
+        self.open_tab = OpenWidget(self.viewer, self.current)
+        self.classify_tab = ClassifyWidget(self.viewer, self.current)
+        self.segment_tab = SegmentWidget(self.viewer, self.current)
+        self.annotate_tab = AnnotateWidget(self.viewer, self.current)
+        self.export_tab = ExportWidget(self.viewer, self.current)
+        self.tabs = QTabWidget()
+        for tab in (self.open_tab, self.classify_tab, self.segment_tab, self.annotate_tab, self.export_tab):
+            self.tabs.addTab(tab, tab.title)
+        self.tabs.setUsesScrollButtons(True)
+        work = QWidget()
+        layout = QVBoxLayout(work)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(ImageHeader(self.current))
+        layout.addWidget(self.tabs, 1)
+        self.start = StartPage(self.viewer)
+        self.start.left.connect(self.show_tabs)
+        self.pages = QStackedLayout(self)
+        self.pages.addWidget(self.start)
+        self.pages.addWidget(work)
+        self.current.changed.connect(self._on_image)
+        self._on_image()
+
+    def show_tabs(self) -> None:
+        """Leave the start page."""
+        self.pages.setCurrentIndex(1)
+
+    def show_tab(self, tab: QWidget) -> None:
+        """Bring a tab to the front."""
+        self.show_tabs()
+        self.tabs.setCurrentWidget(tab)
+
+    def _on_image(self) -> None:
+        if self.current.layer is not None:
+            self.show_tabs()

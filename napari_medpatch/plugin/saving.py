@@ -1,0 +1,153 @@
+"""Writing what a layer holds, on the grid of the image it belongs to."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_medpatch.errors import LabelsError, OutputError
+from napari_medpatch.plugin.layers import LIVE, META
+
+if TYPE_CHECKING:
+    from napari_medpatch.io.source import Source
+
+_MM = {"millimeter": 1.0, "mm": 1.0, "micrometer": 1e-3, "um": 1e-3, "meter": 1e3}
+
+
+def save_labels(data: Any, attributes: Mapping[str, Any], path: str | os.PathLike[str]) -> Path:
+    """Write labels: a mask, a tissue mask or sparse labels.
+
+    Parameters
+    ----------
+    data : array-like
+        Of the layer.
+    attributes : mapping
+        Of the layer, as napari gives them to writers: ``metadata``, ``scale``, ``units``, ``name``.
+    path : path-like
+        The suffix says the format.
+
+    Returns
+    -------
+    Path
+        The file written.
+
+    Raises
+    ------
+    MedPatchError
+        If the format cannot hold it or the file cannot be written.
+    """
+    from napari_medpatch.io.export import write_mask
+
+    if isinstance(data, list | tuple):
+        raise LabelsError("Labels of several resolutions cannot be written; convert the layer to a single one.")
+    facts = _facts(attributes)
+    values = np.asarray(data)
+    return write_mask(
+        values,
+        _source(values, attributes),
+        path,
+        class_names=facts.get("class_names", ()),
+        provenance=_provenance(facts),
+    )
+
+
+def save_values(data: Any, attributes: Mapping[str, Any], path: str | os.PathLike[str]) -> Path:
+    """Write a probability map as values.
+
+    Parameters
+    ----------
+    data : array-like
+        ``(Y, X)`` or ``(Z, Y, X)``, uint8 (probability × 255) or floats from 0 to 1; with an axis of classes
+        in front where there are several.
+    attributes, path
+        As :func:`save_labels`.
+
+    Raises
+    ------
+    MedPatchError
+        Also if the layer holds an image: those are not results.
+    """
+    from napari_medpatch.io.export import write_probabilities
+
+    facts = _facts(attributes)
+    if facts.get("role") != "probability":
+        raise OutputError(
+            f"{path} was not written: layer {attributes.get('name', '')} holds no probabilities of MedPatch; choose "
+            f"such a layer, or copy the image's own file."
+        )
+    values = np.asarray(data)
+    names = facts.get("class_names", ())
+    spatial = len(_live(attributes).levels[0].shape) if _live(attributes) else values.ndim
+    if values.ndim == spatial:
+        names = names[facts.get("class_index", 0) :][:1]
+    return write_probabilities(
+        values, _source(values, attributes), path, class_names=names, provenance=_provenance(facts)
+    )
+
+
+def save_scores(result: Any, attributes: Mapping[str, Any], path: str | os.PathLike[str]) -> Path:
+    """Write the patch scores of a classification.
+
+    Parameters
+    ----------
+    result : ClassifyResult
+        Kept by the heat map layers.
+    attributes : mapping
+        Of a heat map layer.
+    path : path-like
+        ``.csv`` (table), ``.geojson`` (QuPath tiles), or a folder, which gets all files of the command line.
+    """
+    from napari_medpatch.infer.classify_outputs import ClassifyFiles, sorted_scores
+    from napari_medpatch.io.geojson import write_patches_geojson
+    from napari_medpatch.io.score_csv import write_patch_scores
+
+    target = Path(path)
+    if target.name.lower().endswith((".geojson", ".geojson.gz")):
+        return write_patches_geojson(target, sorted_scores(result))
+    if target.suffix.lower() == ".csv":
+        return write_patch_scores(target, sorted_scores(result))
+    if target.suffix:
+        raise OutputError(f"{target} was not written: choose .csv, .geojson, or a folder for all files.")
+    source = _live(attributes)
+    files = ClassifyFiles(target, source.path.stem if source else "result")
+    files.write(result, source.spacing if source else None, None)
+    return target
+
+
+def _facts(attributes: Mapping[str, Any]) -> Mapping[str, Any]:
+    return attributes.get("metadata", {}).get(META, {})
+
+
+def _live(attributes: Mapping[str, Any]) -> "Source | None":
+    return attributes.get("metadata", {}).get(LIVE)
+
+
+def _provenance(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what is worth keeping beside the values."""
+    return {key: value for key, value in facts.items() if key not in ("class_names", "class_index")}
+
+
+def _source(values: "np.ndarray[Any, Any]", attributes: Mapping[str, Any]) -> "Source":
+    """Return the image of a result; labels from elsewhere get a grid of their layer's scale."""
+    from napari_medpatch.io.array_source import ArraySource
+
+    live = _live(attributes)
+    if live is not None:
+        return live
+    name = str(attributes.get("name", "labels"))
+    if values.ndim not in (2, 3):
+        raise OutputError(f"Layer {name} has {values.ndim} dimensions; pictures have 2 and volumes 3.")
+    kind = "volume" if values.ndim == 3 else "photo"
+    # Only its grid is used; one byte repeated stands for the pixels.
+    blank = np.broadcast_to(np.uint8(0), values.shape if kind == "volume" else (*values.shape, 3))
+    return ArraySource(blank, kind, spacing=_scale(attributes, kind), path=Path(name))
+
+
+def _scale(attributes: Mapping[str, Any], kind: str) -> tuple[float, ...] | None:
+    factors = [_MM.get(str(unit)) for unit in attributes.get("units", ())]
+    if not factors or None in factors:
+        return None
+    per = 1.0 if kind == "volume" else 1e3
+    return tuple(float(s) * f * per for s, f in zip(attributes["scale"], factors, strict=True))

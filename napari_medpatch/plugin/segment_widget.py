@@ -1,0 +1,117 @@
+"""The Segment tab: a U-Net's mask and probabilities, filled block by block."""
+
+from typing import Any
+
+from qtpy.QtWidgets import QVBoxLayout
+
+from napari_medpatch.events import Event, Job
+from napari_medpatch.plugin.form import check, note
+from napari_medpatch.plugin.inference_settings import where_models_run
+from napari_medpatch.plugin.job_row import JobRow
+from napari_medpatch.plugin.jobs import JobRunner
+from napari_medpatch.plugin.links import image_shape, source_of
+from napari_medpatch.plugin.model_chooser import ModelChooser
+from napari_medpatch.plugin.overlays import LiveMask
+from napari_medpatch.plugin.settings import keep, preference
+from napari_medpatch.plugin.tab import Tab
+
+_TASKS = {"volume": ("segment-3d", "segment-2d"), "photo": ("segment-2d",)}
+
+
+class SegmentWidget(Tab):
+    """Model, whether to show probabilities, Run."""
+
+    title = "&Segment"
+
+    def build(self, layout: QVBoxLayout) -> None:
+        self.model = ModelChooser("segment", "model")
+        self.probabilities = check(
+            "Show &probabilities",
+            "Add a layer with each class's probability, 0 to 255.",
+            checked=bool(preference("segment", "probabilities")),
+        )
+        self.probabilities.toggled.connect(lambda on: keep("segment", "probabilities", bool(on)))
+        self.model_note = note()
+        self.runner = JobRunner(self)
+        self.row = JobRow(self.runner, "&Run", "Segment the current image.")
+        self.row.run_button.clicked.connect(lambda _checked=False: self.run())
+        self.runner.progressed.connect(self._on_progress)
+        self.runner.finished.connect(self._on_result)
+        self.model.changed.connect(self._say_model)
+        layout.addWidget(self.model)
+        layout.addWidget(self.model_note)
+        layout.addWidget(self.probabilities)
+        layout.addWidget(self.row)
+        self.overlay: LiveMask | None = None
+
+    def missing(self) -> str:
+        kind = self.current.kind
+        if kind is None:
+            return "Open a photograph or a CT volume first: those can be segmented."
+        if kind == "slide":
+            return "This version segments photographs and volumes; this is a whole slide. Use the Classify tab for it."
+        return ""
+
+    def on_image(self) -> None:
+        if not self.missing():
+            self.model.offer(self._tasks())
+            self._say_model()
+
+    def run(self) -> None:
+        """Start the job on the current image."""
+        image, bundle = self.current.layer, self.model.bundle()
+        if image is None or bundle is None:
+            self.row.say("Choose a model first.")
+            return
+        where = where_models_run()
+
+        def make_job() -> Job:
+            from napari_medpatch.infer.segment import SegmentSettings, segment
+
+            return segment(source_of(image), bundle, SegmentSettings(**where))
+
+        self.overlay = LiveMask(
+            self.viewer,
+            image,
+            image_shape(image),
+            bundle.card.class_names[1:],
+            bundle.card.name,
+            probabilities=self.probabilities.isChecked(),
+        )
+        self.runner.start(make_job)
+
+    def _tasks(self) -> tuple[str, ...]:
+        return _TASKS.get(str(self.current.kind), ())
+
+    def _on_progress(self, events: list[Event]) -> None:
+        if self.overlay is None:
+            return
+        self.overlay.on_events(events)
+        if not self.overlay.image_is_there:
+            self.runner.stop()
+
+    def _on_result(self, result: Any) -> None:
+        if self.overlay is not None:
+            self.overlay.on_result(result)
+            self.row.say(
+                f"Finished in {result.seconds:.0f} s: layer {self.overlay.layers[-1].name}."
+                if self.overlay.layers
+                else "Finished."
+            )
+
+    def _say_model(self) -> None:
+        """Say what the model needs that the image does not promise."""
+        bundle = self.model.bundle()
+        sentence = ""
+        if bundle is None:
+            sentence = "No model fits this image; browse to a bundle, or train one in the Paint & learn tab."
+        elif bundle.card.in_channels == 3 and self.current.kind == "volume":
+            sentence = "This model is for colour pictures; it does not fit a volume."
+        elif bundle.card.intensity.get("kind") == "hu_window" and self._is_not_ct():
+            sentence = "This model expects CT values in HU; those of this image do not look like it."
+        self.model_note.setText(sentence)
+        self.model_note.setVisible(bool(sentence))
+
+    def _is_not_ct(self) -> bool:
+        """Return whether the file is known not to hold HU; nobody knows for layers of other origin."""
+        return self.current.live is not None and self.current.live.metadata.get("value_unit") != "HU"

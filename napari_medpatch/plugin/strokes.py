@@ -1,0 +1,52 @@
+"""The strokes of earlier sessions, in the project folder beside the image."""
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from napari_medpatch.events import Finished, Job
+from napari_medpatch.plugin.links import source_of
+
+if TYPE_CHECKING:
+    import napari.layers
+    import numpy as np
+
+    from napari_medpatch.annotate.sparse import SparseLabels
+    from napari_medpatch.io.source import Source
+    from napari_medpatch.plugin.class_list import Colour
+
+    Save = Callable[[np.ndarray[Any, Any]], None]
+
+
+def looking_for_strokes(source: "Source") -> Job:
+    """Look for strokes of an earlier session, as a job; its result is a SparseLabels or None."""
+    from napari_medpatch.annotate.project import Project
+
+    yield Finished(Project.for_source(source).load_labels())
+
+
+def saver(
+    image: "napari.layers.Image", names: Callable[[], Sequence[str]], colours: Callable[[], Sequence["Colour"]]
+) -> "Save":
+    """Return what writes strokes into the image's project folder; called in a worker.
+
+    Parameters
+    ----------
+    image : Image
+        What is painted on.
+    names, colours : callable
+        Give the classes as they are when it writes.
+    """
+
+    def save(labels: "np.ndarray[Any, Any]") -> None:
+        from napari_medpatch.annotate.project import Project
+
+        Project.for_source(source_of(image)).save_labels(sparse(labels, names(), colours()))
+
+    return save
+
+
+def sparse(labels: "np.ndarray[Any, Any]", names: Sequence[str], colours: Sequence["Colour"]) -> "SparseLabels":
+    """Return labels with their classes."""
+    from napari_medpatch.annotate.sparse import SparseLabels
+
+    return SparseLabels(labels, tuple(names), tuple(colours))

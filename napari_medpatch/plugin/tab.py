@@ -1,0 +1,79 @@
+"""What all tabs share: they follow the current image, scroll, and say in words what is missing."""
+
+from typing import TYPE_CHECKING
+
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QFrame, QLabel, QScrollArea, QVBoxLayout, QWidget
+
+from napari_medpatch.plugin.current_image import CurrentImage
+from napari_medpatch.plugin.image_header import ImageHeader
+from napari_medpatch.plugin.links import bare
+
+if TYPE_CHECKING:
+    import napari
+
+
+class Tab(QWidget):
+    """A tab of the panel, and a widget of its own in napari's menus.
+
+    Parameters
+    ----------
+    viewer : napari.Viewer
+        napari fills it in.
+    current : CurrentImage, optional
+        The panel's; a widget that stands alone makes its own and shows the header.
+    """
+
+    title = ""
+
+    def __init__(self, viewer: "napari.viewer.Viewer", current: CurrentImage | None = None) -> None:
+        super().__init__()
+        self.viewer = bare(viewer)
+        self.current = current or CurrentImage(self.viewer, self)
+        outer = QVBoxLayout(self)
+        outer.setContentsMargins(0, 0, 0, 0)
+        if current is None:
+            outer.addWidget(ImageHeader(self.current))
+        self.explanation = QLabel()
+        self.explanation.setWordWrap(True)
+        self.explanation.setAccessibleName("What is missing")
+        self.controls = QWidget()
+        outer.addWidget(self._scrolling(), 1)
+        layout = QVBoxLayout(self.controls)
+        layout.setContentsMargins(0, 0, 0, 0)
+        self.build(layout)
+        self.current.changed.connect(self.refresh)
+        self.refresh()
+
+    def build(self, layout: QVBoxLayout) -> None:
+        """Fill the tab; called once."""
+        raise NotImplementedError
+
+    def missing(self) -> str:
+        """Return one sentence on why this tab cannot work on the current image, empty if it can."""
+        return ""
+
+    def on_image(self) -> None:
+        """Adapt to another image."""
+
+    def refresh(self) -> None:
+        """Follow the current image."""
+        sentence = self.missing()
+        self.explanation.setText(sentence)
+        self.explanation.setVisible(bool(sentence))
+        self.controls.setEnabled(not sentence)
+        self.on_image()
+
+    def _scrolling(self) -> QScrollArea:
+        body = QWidget()
+        layout = QVBoxLayout(body)
+        layout.setContentsMargins(6, 6, 6, 6)
+        layout.addWidget(self.explanation)
+        layout.addWidget(self.controls)
+        layout.addStretch(1)
+        area = QScrollArea()
+        area.setWidgetResizable(True)
+        area.setFrameShape(QFrame.Shape.NoFrame)
+        area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        area.setWidget(body)
+        return area
