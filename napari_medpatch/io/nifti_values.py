@@ -4,6 +4,7 @@ The rule: whole numbers that fit go to int16; so do the values of a CT in HU, ro
 of a HU is noise; everything else becomes float32. Values that are not finite become the smallest finite one.
 """
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -58,7 +59,7 @@ class ValueFacts:
         return np.dtype(np.int16 if small else np.float32)
 
 
-def survey(blocks: Any) -> ValueFacts:
+def survey(blocks: Iterable[AnyArray]) -> ValueFacts:
     """Look at all values once.
 
     Parameters
@@ -114,20 +115,30 @@ def read_volume(file: NiftiFile, orientation: Orientation, volume: int = 0) -> t
         If no voxel has a finite value.
     """
     shape = orientation.canonical_shape(file.grid_shape)
-    if _stored_fits(file):
-        result = np.empty(shape, dtype=np.int16)
-        on_file_grid = orientation.to_file(result)
-        for where, block in file.slabs(volume):
-            on_file_grid[..., where] = block
-        return result, survey(result)
-    facts = survey(file.scaled(block) for _, block in file.slabs(volume))
+    result = np.empty(shape, dtype=np.int16)
+    facts = survey(_filling(file, volume, orientation.to_file(result)))
     if not np.isfinite(facts.low):
         raise UnsupportedFormatError(f"{file.path} holds no finite value (all voxels are NaN or infinite).")
+    if facts.dtype == np.int16 and not facts.bad:
+        return result, facts
     result = np.empty(shape, dtype=facts.dtype)
     on_file_grid = orientation.to_file(result)
     for where, block in file.slabs(volume):
         on_file_grid[..., where] = convert(file.scaled(block), facts)
     return result, facts
+
+
+def _filling(file: NiftiFile, volume: int, on_file_grid: AnyArray) -> Iterator[AnyArray]:
+    """Yield the scaled slabs to be surveyed, and keep them as int16 where they fit.
+
+    Most volumes are int16 in the end and then need no second pass, which means unpacking gzip again.
+    """
+    for where, block in file.slabs(volume):
+        values = file.scaled(block)
+        yield values
+        # A NaN in the slab makes both comparisons false.
+        if values.min() >= _INT16.min and values.max() <= _INT16.max:
+            on_file_grid[..., where] = values if values.dtype.kind != "f" else np.rint(values)
 
 
 def convert(values: AnyArray, facts: ValueFacts) -> AnyArray:
@@ -137,8 +148,3 @@ def convert(values: AnyArray, facts: ValueFacts) -> AnyArray:
     if facts.dtype.kind == "i" and values.dtype.kind == "f":
         values = np.rint(values)
     return values.astype(facts.dtype)
-
-
-def _stored_fits(file: NiftiFile) -> bool:
-    """Whether the stored numbers are whole, fit int16 and are the values: one pass is enough then."""
-    return np.can_cast(file.dtype, np.int16) and (file.slope, file.inter) == (1.0, 0.0)
