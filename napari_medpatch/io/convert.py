@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _TABLES = (".csv", ".geojson", ".geojson.gz", ".json")
 
 
-def convert(path: Path, output: Path, like: Path | None = None) -> Path:
+def convert(path: Path, output: Path, like: Path | None = None, volume_index: int | None = None) -> Path:
     """Convert an image, mask, map or score file; the suffix of ``output`` says the format.
 
     Parameters
@@ -33,6 +33,8 @@ def convert(path: Path, output: Path, like: Path | None = None) -> Path:
         outlines; scores CSV or GeoJSON.
     like : Path, optional
         Image that a mask or map belongs to: gives grid, axes and pixel size.
+    volume_index : int, optional
+        Which volume of a 4D file, from 0.
 
     Returns
     -------
@@ -59,7 +61,7 @@ def convert(path: Path, output: Path, like: Path | None = None) -> Path:
         with closing(open_source(like)) as source:
             return _convert_onto(path, output, source)
     if path.is_file() and is_nifti(path):
-        return convert_volume(path, output, wanted)
+        return convert_volume(path, output, wanted, volume_index)
     raster = _raster(path)
     if raster is None:
         return convert_picture(path, output, wanted)

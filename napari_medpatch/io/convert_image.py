@@ -23,7 +23,7 @@ from napari_medpatch.io.volume_grid import VolumeGrid
 from napari_medpatch.io.wording import size_text
 
 
-def convert_volume(path: Path, output: Path, wanted: str) -> Path:
+def convert_volume(path: Path, output: Path, wanted: str, volume_index: int | None = None) -> Path:
     """Convert a NIfTI volume, mask or probability map to NIfTI or OME-TIFF; one slice also to PNG or GeoJSON.
 
     Raises
@@ -31,15 +31,15 @@ def convert_volume(path: Path, output: Path, wanted: str) -> Path:
     OutputError
         If the format holds one slice and the volume has more.
     ChoiceNeededError
-        If the file holds several volumes that are not probability maps of this package.
+        If ``volume_index`` does not say which of several volumes, unless they are probability maps of ours.
     """
     note = read_nifti_note(path) or ExportNote("image")
     classes = len(note.class_names)
-    if note.kind == "probabilities" and classes > 1:
+    if note.kind == "probabilities" and classes > 1 and volume_index is None:
         volumes = [VolumeSource(path, volume_index=n) for n in range(classes)]
         source, values = volumes[0], np.stack([volume.data for volume in volumes])
     else:
-        source = VolumeSource(path)
+        source = VolumeSource(path, volume_index)
         values = _as_stored(source)
     if wanted == NIFTI:
         return write_nifti(values, source.grid, output, note=note)

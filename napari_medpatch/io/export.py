@@ -153,12 +153,16 @@ def check_output(path: str | os.PathLike[str], source: Source) -> None:
 
 
 def export_path(
-    path: str | os.PathLike[str], output: str | os.PathLike[str], *, like: str | os.PathLike[str] | None = None
+    path: str | os.PathLike[str],
+    output: str | os.PathLike[str],
+    *,
+    like: str | os.PathLike[str] | None = None,
+    volume_index: int | None = None,
 ) -> Path:
     """Convert a file; see :func:`napari_medpatch.io.convert.convert`."""
     from napari_medpatch.io.convert import convert
 
-    return convert(Path(path), Path(output), None if like is None else Path(like))
+    return convert(Path(path), Path(output), None if like is None else Path(like), volume_index)
 
 
 def _downsample(shape: tuple[int, ...], source: Source) -> tuple[float, float]:

@@ -73,9 +73,7 @@ def write_ome_tiff(
     order = axes or _guess_axes(array, pixel_size, channel_names)
     metadata = _metadata(array.shape, order, pixel_size, unit, origin, channel_names, note)
     levels = list(_levels(array, order))
-    options: dict[str, Any] = {"photometric": "rgb" if order.endswith("S") else "minisblack", "compression": "zlib"}
-    if max(_plane(array.shape, order)) > _TILED_FROM:
-        options["tile"] = (TILE, TILE)
+    options = _options(array.shape, order)
     with atomic_file(target) as temporary:
         big = array.nbytes > 2**31
         with tifffile.TiffWriter(temporary, ome=True, bigtiff=big) as tiff:
@@ -128,6 +126,12 @@ def _guess_axes(array: AnyArray, pixel_size: Sequence[float] | None, channel_nam
     if array.ndim not in (2, 4):
         raise OutputError(f"OME-TIFF holds two to four axes, not {array.ndim}; give a part of the array.")
     return "YX" if array.ndim == 2 else "CZYX"
+
+
+def _options(shape: tuple[int, ...], axes: str) -> dict[str, Any]:
+    """Return what all levels share: lossless compression, and tiles when large."""
+    options: dict[str, Any] = {"photometric": "rgb" if axes.endswith("S") else "minisblack", "compression": "zlib"}
+    return options | ({"tile": (TILE, TILE)} if max(_plane(shape, axes)) > _TILED_FROM else {})
 
 
 def _plane(shape: tuple[int, ...], axes: str) -> tuple[int, int]:

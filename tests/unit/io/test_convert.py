@@ -8,7 +8,7 @@ import tifffile
 from PIL import Image
 from volume_cases import affine_of, numbered, orientations, write_nifti1
 
-from napari_medpatch.errors import LabelsError, MedPatchError, OutputError, UnsupportedFormatError
+from napari_medpatch.errors import ChoiceNeededError, LabelsError, MedPatchError, OutputError, UnsupportedFormatError
 from napari_medpatch.io.array_source import ArraySource
 from napari_medpatch.io.export import export_path, write_mask, write_probabilities
 from napari_medpatch.io.ome import read_ome_geometry
@@ -80,6 +80,15 @@ def test_probabilities_keep_their_classes(tmp_path, ct):
     same_volume(tmp_path / "p.nii.gz", tmp_path / "q.nii")
     export_path(tmp_path / "p.ome.tiff", tmp_path / "r.nii")
     assert nib.load(tmp_path / "r.nii").shape[3] == 2
+
+
+def test_one_volume_of_a_series(tmp_path):
+    series = numbered((5, 4, 3, 2))
+    path = write_nifti1(tmp_path / "series.nii", series, AFFINE)
+    with pytest.raises(ChoiceNeededError, match="holds 2 volumes"):
+        export_path(path, tmp_path / "one.nii")
+    export_path(path, tmp_path / "one.nii", volume_index=1)
+    assert np.array_equal(np.asarray(nib.load(tmp_path / "one.nii").dataobj), series[..., 1])
 
 
 def test_outlines_of_a_mask_have_the_names_of_its_classes(tmp_path):
