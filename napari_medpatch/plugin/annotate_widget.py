@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 from qtpy.QtWidgets import QLineEdit, QSpinBox, QVBoxLayout
 
 from napari_medpatch.events import Event, Job, StepDone
-from napari_medpatch.geometry import derived_grid
 from napari_medpatch.plugin.class_list import ClassList, default_colours
 from napari_medpatch.plugin.form import add_row, button, combo, new_form, note
 from napari_medpatch.plugin.inference_settings import where_models_run
@@ -132,9 +131,17 @@ class AnnotateWidget(Tab):
             self.keeper.watch(None)
             self.fraction.setText("No sparse labels yet.")
             return
-        colours = [tuple(layer.colormap.map(value)[:3].tolist()) for value in range(1, 1 + len(_names(layer)))]
-        self.classes.show_classes(_names(layer), colours)  # type: ignore[arg-type]
-        self.keeper.watch(layer, saver(self.current.layer, lambda: _names(layer), self.classes.colours))
+        facts = layer.metadata["medpatch"]
+        self.classes.show_classes(facts["class_names"], facts["colours"])
+        place = self._grid_of(layer).place
+        self.keeper.watch(
+            layer, saver(self.current.layer, lambda: facts["class_names"], lambda: facts["colours"], place)
+        )
+
+    def _grid_of(self, labels: Any) -> Grid:
+        """Return the grid that a layer or saved labels lie on."""
+        shape = (labels.data if hasattr(labels, "data") else labels.labels).shape
+        return next((grid for grid in self.grids if grid.shape == shape), self.grids[0])
 
     def _select_class(self, value: int) -> None:
         layer = self.labels()
@@ -145,7 +152,7 @@ class AnnotateWidget(Tab):
         layer = self.labels()
         if layer is not None:
             colour_layer(layer, self.classes.names(), self.classes.colours())
-            self.keeper.touch()
+            self.keeper.rewrite()
 
     def _show_counts(self, found: Counted) -> None:
         names = self.classes.names()
@@ -165,15 +172,18 @@ class AnnotateWidget(Tab):
 
     def _on_strokes_found(self, found: Any) -> None:
         self._found = found
-        fits = found is not None and any(grid.shape == found.labels.shape for grid in self.grids)
-        self.resume_button.setVisible(fits and self.current.layer is self._asked_about and self.labels() is None)
+        fits = found is not None and found.labels.labels.any() and found.labels.labels.shape in self._shapes()
+        self.resume_button.setVisible(bool(fits) and self.current.layer is self._asked_about and self.labels() is None)
+        if found is not None:
+            self.resume_button.setToolTip(f"Strokes saved {found.saved[:16].replace('T', ' ')} UTC.")
+
+    def _shapes(self) -> list[tuple[int, ...]]:
+        return [grid.shape for grid in self.grids]
 
     def _resume(self) -> None:
-        found = self._found
-        grid = next(grid for grid in self.grids if grid.shape == found.labels.shape)
-        colours = found.colours or default_colours(len(found.class_names))
-        self.classes.show_classes(found.class_names, colours)
-        self._add(grid, found.labels)
+        found = self._found.labels
+        self.classes.show_classes(found.class_names, found.colours)
+        self._add(self._grid_of(found), found.labels)
 
     # Training
 
@@ -207,7 +217,7 @@ class AnnotateWidget(Tab):
             self.row.say("Press New sparse labels and paint some background and some of the structure first.")
             return
         base, seconds = self.base.bundle(), float(self.seconds.value())
-        grid = next((grid for grid in self.grids if grid.shape == layer.data.shape), self.grids[0])
+        grid = self._grid_of(layer)
         strokes = sparse(layer.data.copy(), self.classes.names(), self.classes.colours())
         out, where = self._out(), where_models_run()
 
@@ -238,7 +248,6 @@ class AnnotateWidget(Tab):
         old = self.overlay
         if old is not None and old.image is image and old.class_names == names and old.is_complete:
             return
-        ones = (1.0,) * len(grid.shape)
         self.overlay = LiveMask(
             self.viewer,
             image,
@@ -247,7 +256,7 @@ class AnnotateWidget(Tab):
             "retrained",
             probabilities=True,
             job="Training",
-            grid=derived_grid(grid.downsample, ones),
+            grid=grid.place,
             colours=self.classes.colours()[1:],
         )
 
@@ -267,7 +276,3 @@ class AnnotateWidget(Tab):
         self.row.say(f"{result.steps} steps in {result.seconds:.0f} s. {scores}")
         if self.name.text().strip():
             self.base.reload()
-
-
-def _names(layer: "napari.layers.Labels") -> tuple[str, ...]:
-    return tuple(layer.metadata["medpatch"]["class_names"])

@@ -1,7 +1,6 @@
 """The classes of sparse labels: names, colours, and which one the brush paints."""
 
 from collections.abc import Sequence
-from typing import Any
 
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtGui import QColor, QIcon, QPixmap
@@ -13,7 +12,8 @@ BACKGROUND = "background"
 _MAX_CLASSES = 20
 _COLOUR_ROLE = Qt.ItemDataRole.UserRole
 
-Colour = tuple[float, float, float]
+Colour = str
+"""``#rrggbb``."""
 
 
 class ClassList(QWidget):
@@ -61,7 +61,7 @@ class ClassList(QWidget):
         return tuple(self.list.item(row).text() for row in range(self.list.count()))
 
     def colours(self) -> tuple[Colour, ...]:
-        """Return the colours, 0…1, in the order of the names."""
+        """Return the colours in the order of the names."""
         return tuple(self.list.item(row).data(_COLOUR_ROLE) for row in range(self.list.count()))
 
     def value(self) -> int:
@@ -114,25 +114,24 @@ class ClassList(QWidget):
         row = self.list.currentRow()
         if row < 0:
             return
-        chosen = QColorDialog.getColor(QColor.fromRgbF(*self.colours()[row]), self, "Colour of the class")
+        chosen = QColorDialog.getColor(QColor(self.colours()[row]), self, "Colour of the class")
         if chosen.isValid():
-            self.set_colour(row, (chosen.redF(), chosen.greenF(), chosen.blueF()))
+            self.set_colour(row, chosen.name())
 
 
 def default_colours(count: int) -> list[Colour]:
     """Return colours that colour-blind people can tell apart; the first is for the background."""
-    from napari_medpatch.io.geojson import class_colour
+    from napari_medpatch.annotate.sparse import colour_of
 
-    return [tuple(c / 255 for c in class_colour(index)) for index in range(count)]  # type: ignore[misc]
+    return [colour_of(value) for value in range(1, count + 1)]
 
 
-def label_colours(colours: Sequence[Colour]) -> dict[int | None, Any]:
+def label_colours(colours: Sequence[Colour]) -> dict[int | None, str]:
     """Return a layer's colour table: value 0 and unknown ones transparent, 1… the classes."""
-    table: dict[int | None, Any] = {None: (0, 0, 0, 0), 0: (0, 0, 0, 0)}
-    return table | {index + 1: (*colour, 1.0) for index, colour in enumerate(colours)}
+    return {None: "transparent", 0: "transparent", **dict(enumerate(colours, start=1))}
 
 
 def _swatch(colour: Colour) -> QIcon:
     pixmap = QPixmap(14, 14)
-    pixmap.fill(QColor.fromRgbF(*colour))
+    pixmap.fill(QColor(colour))
     return QIcon(pixmap)

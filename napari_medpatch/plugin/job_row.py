@@ -13,10 +13,13 @@ from napari_medpatch.events import (
     Started,
     StepDone,
     Validated,
+    Working,
 )
 from napari_medpatch.plugin.jobs import JobRunner
 
-_COUNTED = (PatchesScored, BlockSegmented, StepDone)
+_COUNTED = (PatchesScored, BlockSegmented, StepDone, Working)
+_FINE = 1000
+"""Steps of the bar, so that it moves between two blocks too."""
 
 
 class JobRow(QWidget):
@@ -46,7 +49,7 @@ class JobRow(QWidget):
         self.message = QLabel()
         self.message.setWordWrap(True)
         self.message.hide()
-        self._begun, self._first_done, self._unit = 0.0, 0, ""
+        self._begun, self._first_done, self._total, self._unit = 0.0, 0, 1, ""
         self._lay_out()
         self._connect()
 
@@ -106,17 +109,17 @@ class JobRow(QWidget):
 
     def _begin(self, event: Started) -> None:
         self._begun, self._first_done, self._unit = time.monotonic(), event.done, event.unit
-        self.bar.setRange(0, max(1, event.total))
+        self._total = max(1, event.total)
+        self.bar.setRange(0, _FINE)
         self._advance(event.done)
         self.say("")
 
-    def _advance(self, done: int) -> None:
-        total = self.bar.maximum()
-        self.bar.setValue(min(done, total))
-        self.bar.setFormat(f"{done} of {total} {self._unit}{self._time_left(done, total)}")
+    def _advance(self, done: float) -> None:
+        self.bar.setValue(min(_FINE, round(_FINE * done / self._total)))
+        self.bar.setFormat(f"{int(done)} of {self._total} {self._unit}{self._time_left(done)}")
 
-    def _time_left(self, done: int, total: int) -> str:
-        elapsed = time.monotonic() - self._begun
+    def _time_left(self, done: float) -> str:
+        elapsed, total = time.monotonic() - self._begun, self._total
         if done <= self._first_done or elapsed < 1:
             return ""
         left = (total - done) * elapsed / (done - self._first_done)

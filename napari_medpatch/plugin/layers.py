@@ -140,14 +140,20 @@ def role_of(layer: "napari.layers.Layer | None") -> str:
     return "" if layer is None else str(layer.metadata.get(META, {}).get("role", ""))
 
 
-def class_colours(names: Sequence[str], first_value: int = 1) -> dict[int | None, Any]:
-    """Return a colour table for labels: colour-blind-safe, everything else transparent."""
-    from napari_medpatch.io.geojson import class_colour
+def mask_colours(count: int, colours: Sequence[str] = ()) -> dict[int | None, str]:
+    """Return a mask's colour table: the colours of the strokes, and grey for values without a class.
 
-    colours: dict[int | None, Any] = {None: (0, 0, 0, 0), 0: (0, 0, 0, 0)}
-    for index in range(len(names)):
-        colours[first_value + index] = (*(c / 255 for c in class_colour(index + 1)), 1.0)
-    return colours
+    Parameters
+    ----------
+    count : int
+        Foreground classes.
+    colours : sequence of str, optional
+        Theirs; colour-blind-safe ones by default.
+    """
+    from napari_medpatch.annotate.sparse import colour_of
+
+    chosen = [*colours, *(colour_of(value + 1) for value in range(len(colours) + 1, count + 1))]
+    return {None: "grey", 0: "transparent", **dict(enumerate(chosen, start=1))}
 
 
 def _pyramid(source: "Source", attributes: dict[str, Any]) -> tuple[Any, dict[str, Any]]:

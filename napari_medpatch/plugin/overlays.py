@@ -7,8 +7,8 @@ import numpy as np
 
 from napari_medpatch.events import BlockSegmented, Event, PatchesScored, Started
 from napari_medpatch.geometry import GridTransform
-from napari_medpatch.plugin.layers import class_colours, like_source, provenance
-from napari_medpatch.plugin.links import belongs_to
+from napari_medpatch.plugin.layers import like_source, mask_colours, provenance
+from napari_medpatch.plugin.links import belongs_to, spacing_of
 from napari_medpatch.plugin.messages import warn
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ class LiveMask(ResultLayers):
     grid : GridTransform, optional
         Where the mask's grid lies on the image, in pixels; the image's own grid by default.
     colours : sequence, optional
-        RGB of the classes, 0…1.
+        ``#rrggbb`` of the classes.
     """
 
     def __init__(
@@ -102,7 +102,7 @@ class LiveMask(ResultLayers):
         probabilities: bool,
         job: str = "Segmentation",
         grid: GridTransform | None = None,
-        colours: Sequence[tuple[float, float, float]] = (),
+        colours: Sequence[str] = (),
     ) -> None:
         super().__init__(viewer, image, job)
         self.class_names, self.model = tuple(class_names), model
@@ -114,6 +114,9 @@ class LiveMask(ResultLayers):
 
     def on_events(self, events: Sequence[Event]) -> None:
         """Take blocks in."""
+        for event in events:
+            if isinstance(event, Started) and "shape" in event.context:
+                self._place(event)
         blocks = [event for event in events if isinstance(event, BlockSegmented)]
         if not blocks or not self.image_is_there:
             return
@@ -145,6 +148,15 @@ class LiveMask(ResultLayers):
     def is_complete(self) -> bool:
         """Whether the layers were made and none was removed, so that another result can refresh them."""
         return bool(self.layers) and all(layer in self.viewer.layers for layer in self.layers)
+
+    def _place(self, event: Started) -> None:
+        """Take the mask's grid from the job; a slide's mask is coarser than the slide."""
+        self._shape = tuple(event.context["shape"])
+        spacing = spacing_of(self.image)
+        pixel = spacing.values if spacing is not None else (1.0,) * len(self._shape)
+        place = event.context["transform"]
+        translate = tuple(t / p for t, p in zip(place.translate, pixel, strict=True))
+        self._grid = GridTransform(tuple(event.context["downsample"]), translate)
 
     def _put(self, block: BlockSegmented) -> None:
         where = block.box.slices
@@ -185,16 +197,11 @@ class LiveMask(ResultLayers):
                 self.mask,
                 name=stem,
                 opacity=0.6,
-                colormap=DirectLabelColormap(color_dict=self._colour_table()),
+                colormap=DirectLabelColormap(color_dict=mask_colours(len(self.class_names), self._colours)),
                 metadata=provenance(self.image, "mask", **facts),
                 **common,
             )
         )
-
-    def _colour_table(self) -> dict[int | None, Any]:
-        """Return the classes' colours; a value without a name is drawn too, in grey."""
-        table = class_colours(self.class_names) | {None: (0.5, 0.5, 0.5, 1.0)}
-        return table | {index + 1: (*colour, 1.0) for index, colour in enumerate(self._colours)}
 
 
 class LiveHeatMap(ResultLayers):

@@ -15,7 +15,7 @@ from napari_medpatch.plugin.overlays import LiveMask
 from napari_medpatch.plugin.settings import keep, preference
 from napari_medpatch.plugin.tab import Tab
 
-_TASKS = {"volume": ("segment-3d", "segment-2d"), "photo": ("segment-2d",)}
+_TASKS = {"volume": ("segment-3d", "segment-2d"), "photo": ("segment-2d",), "slide": ("segment-2d",)}
 
 
 class SegmentWidget(Tab):
@@ -45,12 +45,7 @@ class SegmentWidget(Tab):
         self.overlay: LiveMask | None = None
 
     def missing(self) -> str:
-        kind = self.current.kind
-        if kind is None:
-            return "Open a photograph or a CT volume first: those can be segmented."
-        if kind == "slide":
-            return "This version segments photographs and volumes; this is a whole slide. Use the Classify tab for it."
-        return ""
+        return "" if self.current.kind else "Open a CT volume, a photograph or a slide first."
 
     def on_image(self) -> None:
         if not self.missing():
@@ -63,12 +58,12 @@ class SegmentWidget(Tab):
         if image is None or bundle is None:
             self.row.say("Choose a model first.")
             return
-        where = where_models_run()
+        where, wanted = where_models_run(), self.probabilities.isChecked()
 
         def make_job() -> Job:
             from napari_medpatch.infer.segment import SegmentSettings, segment
 
-            return segment(source_of(image), bundle, SegmentSettings(**where))
+            return segment(source_of(image), bundle, SegmentSettings(probabilities=wanted, **where))
 
         self.overlay = LiveMask(
             self.viewer,
@@ -76,7 +71,7 @@ class SegmentWidget(Tab):
             image_shape(image),
             bundle.card.class_names[1:],
             bundle.card.name,
-            probabilities=self.probabilities.isChecked(),
+            probabilities=wanted,
         )
         self.runner.start(make_job)
 
@@ -105,8 +100,9 @@ class SegmentWidget(Tab):
         sentence = ""
         if bundle is None:
             sentence = "No model fits this image; browse to a bundle, or train one in the Paint & learn tab."
-        elif bundle.card.in_channels == 3 and self.current.kind == "volume":
-            sentence = "This model is for colour pictures; it does not fit a volume."
+        elif (bundle.card.in_channels == 3) == (self.current.kind == "volume"):
+            fits = "colour pictures" if bundle.card.in_channels == 3 else "volumes"
+            sentence = f"This model is for {fits}; choose another one."
         elif bundle.card.intensity.get("kind") == "hu_window" and self._is_not_ct():
             sentence = "This model expects CT values in HU; those of this image do not look like it."
         self.model_note.setText(sentence)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_medpatch.geometry import Box, Spacing, derived_grid
+from napari_medpatch.geometry import Box, GridTransform, Spacing, derived_grid
 from napari_medpatch.plugin.class_list import Colour, label_colours
 from napari_medpatch.plugin.layers import like_source, provenance, role_of
 from napari_medpatch.plugin.links import belongs_to, image_of, image_shape, live_source
@@ -39,6 +39,12 @@ class Grid:
     level: int
     shape: tuple[int, ...]
     downsample: tuple[float, ...]
+
+    @property
+    def place(self) -> GridTransform | None:
+        """Where it lies on the image, in pixels of the image; None on the image's own grid."""
+        ones = (1.0,) * len(self.shape)
+        return None if self.downsample == ones else derived_grid(self.downsample, ones)
 
     def in_words(self, spacing: Spacing | None) -> str:
         """Return size and pixel size for a menu."""
@@ -100,8 +106,6 @@ def add_sparse_layer(
     """
     from napari.layers import Labels
 
-    ndim = len(grid.shape)
-    place = derived_grid(grid.downsample, (1.0,) * ndim)
     values = np.zeros(grid.shape, np.uint8) if labels is None else labels
     facts = {"class_names": list(names), "level": grid.level, "downsample": list(grid.downsample)}
     layer = Labels(
@@ -109,7 +113,7 @@ def add_sparse_layer(
         name=f"{image.name} strokes",
         opacity=0.7,
         metadata=provenance(image, ROLE, **facts),
-        **like_source(image, place),
+        **like_source(image, grid.place),
     )
     colour_layer(layer, names, colours)
     belongs_to(layer, image)
@@ -125,7 +129,7 @@ def colour_layer(layer: "napari.layers.Labels", names: Sequence[str], colours: S
     from napari.utils.colormaps import DirectLabelColormap
 
     layer.colormap = DirectLabelColormap(color_dict=label_colours(colours))
-    layer.metadata["medpatch"]["class_names"] = list(names)
+    layer.metadata["medpatch"] |= {"class_names": list(names), "colours": list(colours)}
 
 
 def sparse_layer(viewer: "napari.Viewer", image: Any) -> "napari.layers.Labels | None":

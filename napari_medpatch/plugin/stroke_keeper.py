@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     import napari.layers
 
 _TICK_MS = 1000
+_NOTHING = -1
+"""No checksum has this value."""
 Save = Callable[["np.ndarray[Any, Any]"], None]
 
 
@@ -64,7 +66,7 @@ class StrokeKeeper(QObject):
         super().__init__(parent)
         self._layer: napari.layers.Labels | None = None
         self._save: Save | None = None
-        self._checksum = 0
+        self._checksum = _NOTHING
         self._touched = False
         self._unsaved_since: float | None = None
         self._runner = JobRunner(self)
@@ -105,6 +107,11 @@ class StrokeKeeper(QObject):
         self._touched = True
         if self._unsaved_since is None:
             self._unsaved_since = time.monotonic()
+
+    def rewrite(self) -> None:
+        """Write soon although no voxel changed: names or colours did."""
+        self._checksum = _NOTHING
+        self.touch()
 
     def flush(self) -> None:
         """Write now what is not on disk yet."""

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from napari_medpatch.annotate.sparse import SparseLabels
+    from napari_medpatch.geometry import GridTransform
     from napari_medpatch.io.source import Source
     from napari_medpatch.plugin.class_list import Colour
 
@@ -18,14 +19,17 @@ if TYPE_CHECKING:
 
 
 def looking_for_strokes(source: "Source") -> Job:
-    """Look for strokes of an earlier session, as a job; its result is a SparseLabels or None."""
+    """Look for strokes of an earlier session, as a job; its result is a SavedLabels or None."""
     from napari_medpatch.annotate.project import Project
 
-    yield Finished(Project.for_source(source).load_labels())
+    yield Finished(Project.for_source(source).latest_labels())
 
 
 def saver(
-    image: "napari.layers.Image", names: Callable[[], Sequence[str]], colours: Callable[[], Sequence["Colour"]]
+    image: "napari.layers.Image",
+    names: Callable[[], Sequence[str]],
+    colours: Callable[[], Sequence["Colour"]],
+    place: "GridTransform | None" = None,
 ) -> "Save":
     """Return what writes strokes into the image's project folder; called in a worker.
 
@@ -35,12 +39,14 @@ def saver(
         What is painted on.
     names, colours : callable
         Give the classes as they are when it writes.
+    place : GridTransform, optional
+        Where the labels lie on the image, if not on its own grid.
     """
 
     def save(labels: "np.ndarray[Any, Any]") -> None:
         from napari_medpatch.annotate.project import Project
 
-        Project.for_source(source_of(image)).save_labels(sparse(labels, names(), colours()))
+        Project.for_source(source_of(image)).save_labels(sparse(labels, names(), colours()), transform=place)
 
     return save
 
