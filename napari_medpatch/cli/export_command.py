@@ -18,8 +18,6 @@ def run(arguments: argparse.Namespace) -> int:
     """Convert one file."""
     from napari_medpatch.io.export import export_path
 
-    written = export_path(
-        arguments.path, arguments.output, like=arguments.like, volume_index=arguments.volume_index
-    )
+    written = export_path(arguments.path, arguments.output, like=arguments.like, volume_index=arguments.volume_index)
     print_line(f"wrote {written or arguments.output}")
     return 0
