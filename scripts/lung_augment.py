@@ -11,7 +11,7 @@ from scipy.ndimage import gaussian_filter, gaussian_filter1d, map_coordinates, u
 
 from napari_medpatch.samples.shapes import Field, smooth_noise
 
-PATCH = (56, 72, 80)
+PATCH = (40, 64, 72)
 
 
 def random_patch(case: Case, rng: np.random.Generator) -> tuple[Field, Field]:

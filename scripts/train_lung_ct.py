@@ -24,6 +24,7 @@ from napari_medpatch.models.card import ModelCard
 from napari_medpatch.models.preprocess import normalise_volume
 from napari_medpatch.models.unet import UNetConfig, build_unet
 
+BATCH = 2
 CARD = ModelCard(
     name="lungs-ct-unet3d",
     task="segment-3d",
@@ -52,7 +53,7 @@ def main() -> None:
         net = fit(
             net, _draw(cases), soft_segmentation_loss,
             steps=int(share * arguments.steps), rate=arguments.rate if part == "without_cip" else arguments.rate / 2,
-            seed=arguments.seed + len(scores), freeze_norm_at=0.6 if part == "without_cip" else 0.0,
+            seed=arguments.seed + len(scores), freeze_norm_at=0.3 if part == "without_cip" else 0.0,
             report=_reporter(arguments.folder, scores, part), report_every=arguments.report_every,
         )  # fmt: skip
         readme = arguments.readme.read_text(encoding="utf-8") if arguments.readme else None
@@ -65,8 +66,8 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("folder", type=Path, help="folder of the real scans, see lung_cases.real")
     parser.add_argument("-o", "--output", type=Path, required=True, help="bundle folder to write")
     parser.add_argument("--readme", type=Path, help="model card to put into the bundle")
-    parser.add_argument("--steps", type=int, default=2400)
-    parser.add_argument("--patients", type=int, default=90)
+    parser.add_argument("--steps", type=int, default=1100)
+    parser.add_argument("--patients", type=int, default=70)
     parser.add_argument("--rate", type=float, default=4e-3)
     parser.add_argument("--report-every", type=int, default=300)
     parser.add_argument("--seed", type=int, default=20)
@@ -78,8 +79,10 @@ def _draw(cases: list[Case]) -> Callable[[np.random.Generator], tuple[torch.Tens
     chances = chances / chances.sum()
 
     def draw(rng: np.random.Generator) -> tuple[torch.Tensor, torch.Tensor]:
-        hu, share = random_patch(cases[int(rng.choice(len(cases), p=chances))], rng)
-        return torch.from_numpy(normalise_volume(hu, CARD))[None, None], torch.from_numpy(share)[None]
+        chosen = rng.choice(len(cases), BATCH, p=chances)
+        patches, shares = zip(*(random_patch(cases[int(index)], rng) for index in chosen), strict=True)
+        inputs = normalise_volume(np.stack(patches), CARD)
+        return torch.from_numpy(inputs)[:, None], torch.from_numpy(np.stack(shares))
 
     return draw
 
@@ -103,9 +106,7 @@ def _reporter(folder: Path, scores: dict[str, float], part: str) -> Callable[[in
 
 
 @torch.no_grad()
-def predict(
-    net: nn.Module, hu: NDArray[np.float32], spacing: tuple[float, float, float]
-) -> NDArray[np.float32]:
+def predict(net: nn.Module, hu: NDArray[np.float32], spacing: tuple[float, float, float]) -> NDArray[np.float32]:
     """Return the probability of lung on the volume's own grid (plain: the job in ``infer`` does the same in tiles)."""
     coarse = normalise_volume(resample(hu, spacing), CARD)
     padded = np.pad(coarse, [(0, -n % 8) for n in coarse.shape])

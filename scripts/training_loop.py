@@ -3,7 +3,8 @@
 import copy
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import torch
@@ -51,13 +52,12 @@ def fit(
     rng = np.random.default_rng(seed)
     optimiser = torch.optim.AdamW(net.parameters(), lr=rate, weight_decay=1e-3)
     averaged, losses, begun = copy.deepcopy(net), [], time.monotonic()
-    for step in range(steps):
+    for step, (inputs, targets) in enumerate(_drawn_ahead(draw, rng, steps)):
         net.train()
         if step >= freeze_norm_at * steps:
             _freeze_norm(net)
         for group in optimiser.param_groups:
             group["lr"] = _rate(step, steps, rate)
-        inputs, targets = draw(rng)
         value = loss(net(inputs), targets)
         optimiser.zero_grad(set_to_none=True)
         value.backward()
@@ -71,6 +71,17 @@ def fit(
         if report and (step + 1) % report_every == 0:
             report(step + 1, averaged.eval())
     return averaged.eval()
+
+
+def _drawn_ahead(draw: Draw, rng: np.random.Generator, steps: int) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+    """Give the batches in order; the next one is drawn while the network learns from the last."""
+    with ThreadPoolExecutor(1) as worker:
+        following = worker.submit(draw, rng)
+        for step in range(steps):
+            batch = following.result()
+            if step + 1 < steps:
+                following = worker.submit(draw, rng)
+            yield batch
 
 
 def _rate(step: int, steps: int, highest: float) -> float:

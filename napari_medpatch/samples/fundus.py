@@ -45,13 +45,19 @@ class _Scene:
 
     def share(self, distance: Field, soft: float = 1.0) -> Field:
         """Return the share inside from a distance in diameters; ``soft`` widens the edge, in pixels."""
-        return np.clip(0.5 - distance / np.float32(self.pixel * soft), 0, 1).astype(np.float32)
+        share: Field = np.clip(0.5 - distance / np.float32(self.pixel * soft), 0, 1).astype(np.float32)
+        return share
 
-    def paint(self, share: Field, colour: "tuple[float, ...] | Field") -> None:
-        self.rgb += share[..., None] * (np.asarray(colour, np.float32) - self.rgb)
+    def paint(
+        self, share: Field, colour: tuple[float, ...], box: tuple[slice, slice] = (slice(None), slice(None))
+    ) -> None:
+        """Blend a colour in, everywhere or in a box."""
+        self.rgb[box] += share[..., None] * (np.asarray(colour, np.float32) - self.rgb[box])
 
 
-def make_fundus(size: tuple[int, int] = (600, 640), *, seed: int = 0, lesions: int = 12) -> Fundus:
+def make_fundus(
+    size: tuple[int, int] = (600, 640), *, seed: int = 0, lesions: int = 12, noise: float | None = None
+) -> Fundus:
     """Simulate a fundus photograph: another eye and camera for each seed.
 
     Parameters
@@ -62,6 +68,8 @@ def make_fundus(size: tuple[int, int] = (600, 640), *, seed: int = 0, lesions: i
         The same seed gives the same photograph.
     lesions : int
         Number of exudates and bleedings, at most; 0 is a healthy eye.
+    noise : float, optional
+        Standard deviation of the camera's noise, grey values; drawn by default.
 
     Raises
     ------
@@ -81,7 +89,9 @@ def make_fundus(size: tuple[int, int] = (600, 640), *, seed: int = 0, lesions: i
     _photograph(scene, rng)
     fov = _field_of_view(scene, rng)
     image = np.where(fov[..., None], scene.rgb, rng.uniform(0, 8))
-    pixels = np.clip(image + rng.normal(0, rng.uniform(0.5, 3), image.shape), 0, 255).astype(np.uint8)
+    pixels = np.clip(
+        image + rng.normal(0, rng.uniform(0.5, 3) if noise is None else noise, image.shape), 0, 255
+    ).astype(np.uint8)
     return Fundus(pixels, (vessel_share > 0.5) & fov, (disc > 0.5) & fov, spots & fov, fov, vessel_share * fov)
 
 
@@ -161,23 +171,24 @@ def _from_segment(y: Field, x: Field, start: NDArray[np.float64], end: NDArray[n
     step = end - start
     along = ((y - start[0]) * step[0] + (x - start[1]) * step[1]) / max(float(step @ step), 1e-12)
     along = np.clip(along, 0, 1)
-    return np.hypot(y - start[0] - along * step[0], x - start[1] - along * step[1]).astype(np.float32)
+    away: Field = np.hypot(y - start[0] - along * step[0], x - start[1] - along * step[1]).astype(np.float32)
+    return away
 
 
 def _paint_lesions(scene: _Scene, most: int, rng: np.random.Generator) -> Mask:
     """Scatter yellow exudates, red bleedings and dark microaneurysms."""
     found = np.zeros(scene.y.shape, bool)
     kinds = (((235.0, 215.0, 120.0), 0.008), ((110.0, 25.0, 15.0), 0.016), ((120.0, 35.0, 20.0), 0.004))
+    ragged = smooth_noise(scene.y.shape, 0.012 / scene.pixel, rng)
     for _ in range(int(rng.integers(0, most + 1)) if most else 0):
         colour, largest = kinds[int(rng.integers(0, len(kinds)))]
         y, x = rng.uniform(-0.38, 0.38, 2)
-        ragged = smooth_noise(scene.y.shape, 0.012 / scene.pixel, rng) * np.float32(0.25 * largest)
         radius = largest * rng.uniform(0.5, 1.6)
-        away = np.hypot(scene.y - y, scene.x - x) - np.float32(radius) + ragged
-        away = np.where(np.hypot(scene.y - y, scene.x - x) < 3 * radius, away, np.float32(1))
-        share = scene.share(away, soft=2)
-        scene.paint(share * np.float32(rng.uniform(0.5, 0.95)), colour)
-        found |= share > 0.5
+        box = _box(scene, np.array([y, x]) - 2 * radius, np.array([y, x]) + 2 * radius)
+        away = np.hypot(scene.y[box] - y, scene.x[box] - x) + ragged[box] * np.float32(0.25 * largest)
+        share = scene.share(away - np.float32(radius), soft=2)
+        scene.paint(share * np.float32(rng.uniform(0.5, 0.95)), colour, box)
+        found[box] |= share > 0.5
     return found
 
 

@@ -35,7 +35,8 @@ class Stain:
     def colour(self, dyes: Dyes) -> NDArray[np.uint8]:
         """Return ``(Y, X, 3)`` uint8 RGB for amounts ``(Y, X, 2)`` of haematoxylin and eosin."""
         light = self.glass * np.exp(-dyes @ self.absorption)
-        return np.clip(light, 0, 255).astype(np.uint8)
+        rgb: NDArray[np.uint8] = np.clip(light, 0, 255).astype(np.uint8)
+        return rgb
 
 
 def draw_stain(rng: np.random.Generator, variation: float = 1.0) -> Stain:

@@ -64,7 +64,8 @@ class Canvas:
 
     def share(self, distance: Field) -> Field:
         """Return the share of each voxel that lies inside, 0…1, from a distance in mm."""
-        return np.clip(np.float32(0.5) - distance / np.float32(self.voxel_mm), 0, 1)
+        share: Field = np.clip(np.float32(0.5) - distance / np.float32(self.voxel_mm), 0, 1)
+        return share
 
     def paint(self, share: Field, hu: "float | Field", box: Box = EVERYWHERE) -> None:
         """Blend ``hu`` into the volume, or into ``box`` of it, by ``share``."""

@@ -69,7 +69,8 @@ class _Painter:
 
     def _grain(self, rgb: NDArray[Any], rng: np.random.Generator) -> NDArray[np.uint8]:
         noisy = rgb + rng.standard_normal(rgb.shape, dtype=np.float32) * np.float32(1.5)
-        return np.clip(noisy, 0, 255).astype(np.uint8)
+        pixels: NDArray[np.uint8] = np.clip(noisy, 0, 255).astype(np.uint8)
+        return pixels
 
 
 def make_slide(
@@ -121,7 +122,8 @@ def make_slide(
 def _painter(size: tuple[int, int], mpp: float, seed: int) -> _Painter:
     rng = np.random.default_rng(seed)
     layout, stain = draw_layout(size, rng), draw_stain(rng, 0.5)
-    side = 1024 if max(size) > 1024 else 512
+    # The textures repeat after half a millimetre.
+    side = int(np.clip(512 / mpp, 128, min(1024, max(size))))
     parts = tuple(texture(name, side, mpp, rng) for name in NORMAL_TISSUES)
     return _Painter(layout, stain, parts, texture("tumour", side, mpp, rng), _PENS[int(rng.integers(len(_PENS)))], seed)
 

@@ -39,8 +39,7 @@ class Layout:
         second, left, right = _weights(columns, self.size[1], field.shape[1])
         upper = field[first][:, second] * left + field[first][:, second + 1] * right
         lower = field[first + 1][:, second] * left + field[first + 1][:, second + 1] * right
-        result: Field = upper * low[:, None] + lower * high[:, None]
-        return result
+        return np.asarray(upper * low[:, None] + lower * high[:, None], np.float32)
 
     def classes(self, rows: NDArray[np.float64], columns: NDArray[np.float64]) -> NDArray[np.uint8]:
         """Return indices into :data:`SLIDE_CLASSES` at level-0 pixel centres."""
@@ -52,7 +51,8 @@ class Layout:
 
     def kinds(self, rows: NDArray[np.float64], columns: NDArray[np.float64]) -> NDArray[np.intp]:
         """Return which normal tissue lies at level-0 pixel centres: an index into the normal textures."""
-        return np.argmax(np.stack([self.at(field, rows, columns) for field in self.normal]), axis=0)
+        kinds: NDArray[np.intp] = np.argmax(np.stack([self.at(f, rows, columns) for f in self.normal]), axis=0)
+        return kinds
 
 
 def _weights(places: NDArray[np.float64], size: int, cells: int) -> tuple[NDArray[np.intp], Field, Field]:

@@ -1,6 +1,6 @@
 """A simulated chest CT with truth."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -119,14 +119,10 @@ def paint_table(canvas: Canvas, anatomy: Anatomy) -> None:
     height = -canvas.y if anatomy.prone else canvas.y
     sag = level - (canvas.x / np.float32(70)) ** 2
     inner = np.maximum(np.abs(height - sag - 14) - np.float32(12), np.abs(canvas.x) - 215)
-    outside = np.clip(-canvas.hu / np.float32(900), 0, 1) * (shareless(canvas) > 0)
+    # Only plain outside air gives way to the table.
+    outside = (np.abs(canvas.hu + np.float32(1000)) < np.float32(0.5)).astype(np.float32)
     canvas.paint(canvas.share(inner) * outside, -150)
     canvas.paint(canvas.share(inner + 3) * outside, -930)
-
-
-def shareless(canvas: Canvas) -> Field:
-    """Return 1 where the volume still holds plain outside air, which only the table may replace."""
-    return (np.abs(canvas.hu + np.float32(1000)) < np.float32(0.5)).astype(np.float32)
 
 
 def add_noise(hu: Field, sigma: float, rng: np.random.Generator) -> None:
@@ -164,8 +160,3 @@ def _affine(shape: tuple[int, int, int], spacing: tuple[float, float, float], ob
     affine[:3, :3] = scale
     affine[:3, 3] = -scale @ ((np.array(shape[::-1]) - 1) / 2)
     return affine
-
-
-def with_habitus(anatomy: Anatomy, **measures: float) -> Anatomy:
-    """Return the patient with some measures replaced."""
-    return replace(anatomy, **measures)  # type: ignore[arg-type]

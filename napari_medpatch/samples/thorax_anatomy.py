@@ -69,7 +69,8 @@ class Anatomy:
         power = np.float32(self.squareness)
         norm = ((np.abs(x) / half_width) ** power + (np.abs(y) / half_depth) ** power) ** (1 / power)
         side = (norm - 1) * np.minimum(half_width, half_depth)
-        return np.maximum(side, z - np.float32(self.apex))
+        distance: Field = np.maximum(side, z - np.float32(self.apex))
+        return distance
 
     def inside_cavity(self, point: NDArray[np.float64]) -> float:
         """Return the distance of one point ``(z, y, x)`` to the cavity wall, negative inside."""
@@ -83,7 +84,8 @@ class Anatomy:
         across = (np.abs(x) - np.float32(0.42 * self.width)) / np.float32(0.62 * self.width)
         deep = (y + np.float32(0.12 * self.depth)) / np.float32(0.95 * self.depth)
         fall = np.clip(across * across + deep * deep, 0, 1.5)
-        return top - (top - np.float32(self.bottom)) * fall**1.6
+        height: Field = top - (top - np.float32(self.bottom)) * fall**1.6
+        return height
 
 
 def draw_anatomy(rng: np.random.Generator) -> Anatomy:

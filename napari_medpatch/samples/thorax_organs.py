@@ -53,16 +53,16 @@ def _trunk(canvas: Canvas, anatomy: Anatomy, margin: float) -> Field:
     z, y, x = canvas.z, canvas.y, canvas.x
     top, wall = anatomy.apex, anatomy.wall + margin
     power = np.float32(2.5)
-    wide, deep = np.float32(anatomy.width + wall), np.float32(anatomy.depth + wall)
+    wide, deep = anatomy.width + wall, anatomy.depth + wall
     taper = 1 - np.float32(0.0006) * np.abs(z + np.float32(40))
-    norm = ((np.abs(x) / (wide * taper)) ** power + (np.abs(y) / deep) ** power) ** (1 / power)
+    norm = ((np.abs(x) / (np.float32(wide) * taper)) ** power + (np.abs(y) / np.float32(deep)) ** power) ** (1 / power)
     trunk = np.maximum((norm - 1) * min(wide, deep), z - np.float32(top - 25))
     shoulders = _full_ellipsoid(canvas, (top - 25, 8, 0), (62, 0.75 * deep, wide + 35))
     neck = np.hypot(x, y + np.float32(4)) - np.float32(52 + 0.4 * margin)
     neck = np.maximum(neck, np.float32(top - 40) - z)
     head = _full_ellipsoid(canvas, (top + 165, -10, 0), (110, 95, 76))
     body = np.minimum(np.minimum(trunk, shoulders), np.minimum(neck, head))
-    return np.minimum(body, canvas.tubes(_arms(anatomy, wide, margin)))
+    return np.asarray(np.minimum(body, canvas.tubes(_arms(anatomy, wide, margin))), np.float32)
 
 
 def _full_ellipsoid(canvas: Canvas, center: tuple[float, float, float], radii: tuple[float, float, float]) -> Field:
@@ -152,10 +152,10 @@ def _paint_bowel(canvas: Canvas, anatomy: Anatomy, belly: Field, rng: np.random.
         end = start + rng.normal(0, 35, 3)
         radius = rng.uniform(7, 26)
         tube = canvas.tubes([Segment(tuple(start.tolist()), tuple(end.tolist()), (radius, radius))])
-        inside = np.maximum(tube, belly + 4)
+        inside: Field = np.maximum(tube, belly + 4)
         canvas.paint(canvas.share(inside), 35)
         content = rng.choice([-1000.0, -1000.0, 10.0, -350.0])
-        canvas.paint(canvas.share(inside + 2.5), content)
+        canvas.paint(canvas.share(inside + np.float32(2.5)), content)
 
 
 def paint_bones(canvas: Canvas, anatomy: Anatomy, body: Field, rng: np.random.Generator) -> None:
@@ -178,7 +178,7 @@ def _spine(canvas: Canvas, anatomy: Anatomy) -> Field:
     # In the neck the spine lies further forward than in the chest.
     forward = np.float32(0.45) * np.clip(canvas.z - np.float32(anatomy.apex - 40), 0, np.float32(anatomy.depth))
     middle = np.float32(0.88 * anatomy.depth - 4) + bend - forward
-    return np.hypot(canvas.x / np.float32(1.15), canvas.y - middle) - np.float32(17)
+    return np.asarray(np.hypot(canvas.x / np.float32(1.15), canvas.y - middle) - np.float32(17), np.float32)
 
 
 def _lung_distance(canvas: Canvas, anatomy: Anatomy, cavity: Field) -> Field:

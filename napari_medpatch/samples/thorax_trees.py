@@ -1,5 +1,7 @@
 """Branching trees of the lung and the skeleton, as lists of tapered tubes."""
 
+from itertools import pairwise
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -27,9 +29,7 @@ def airways(anatomy: Anatomy) -> list[Segment]:
     return tubes + [_segment(carina, hilum(anatomy, side), 0.8 * radius, 0.6 * radius) for side in (-1, 1)]
 
 
-def lung_tree(
-    anatomy: Anatomy, side: int, radius: float, generations: int, rng: np.random.Generator
-) -> list[Segment]:
+def lung_tree(anatomy: Anatomy, side: int, radius: float, generations: int, rng: np.random.Generator) -> list[Segment]:
     """Grow a tree from the hilum that fills one side of the chest and stays off the wall.
 
     Parameters
@@ -86,7 +86,7 @@ def ribs(anatomy: Anatomy) -> list[Segment]:
         reach = 1.0 if number < 9 else 0.65
         for side in (-1, 1):
             points = [_rib_point(anatomy, back, angle, side, 3.2 * step) for angle in np.linspace(0.1, 2.6 * reach, 10)]
-            tubes += [_segment(a, b, 4.5, 4.5) for a, b in zip(points[:-1], points[1:], strict=True)]
+            tubes += [_segment(a, b, 4.5, 4.5) for a, b in pairwise(points)]
     return tubes
 
 
@@ -94,13 +94,12 @@ def _rib_point(anatomy: Anatomy, back: float, angle: float, side: int, drop: flo
     """Return a point of the rib: ``angle`` 0 at the spine, pi at the breastbone."""
     height = back - drop * (angle / np.pi) ** 1.3
     half_width, half_depth = anatomy.cavity_radii(np.full(1, height, np.float32))
-    return np.array(
-        [
-            height,
-            (float(half_depth[0]) + 6) * np.cos(angle),
-            side * max((float(half_width[0]) + 6) * np.sin(angle), 14.0),
-        ]
-    )
+    # The cavity is squarer than an ellipse; the same power keeps the ribs on its wall.
+    power = 2 / anatomy.squareness
+    back_share = np.sign(np.cos(angle)) * abs(np.cos(angle)) ** power
+    side_share = abs(np.sin(angle)) ** power
+    across = max((float(half_width[0]) + 6) * side_share, 14.0)
+    return np.array([height, (float(half_depth[0]) + 6) * back_share, side * across])
 
 
 def girdle(anatomy: Anatomy) -> list[Segment]:
@@ -112,5 +111,5 @@ def girdle(anatomy: Anatomy) -> list[Segment]:
         joint = np.array([top + 5, -0.1 * anatomy.depth, side * (anatomy.width + 25)])
         tubes.append(_segment(np.array([0.8 * top, 0.75 * front, side * 20.0]), joint, 6, 6))
         blade = np.array([0.1 * top, 1.02 * anatomy.depth, side * 0.8 * anatomy.width])
-        tubes += [_segment(joint, blade, 7, 4), _segment(joint + [-10, 40, -side * 20], blade, 5, 4)]
+        tubes += [_segment(joint, blade, 7, 4), _segment(joint + np.array([-10, 40, -side * 20]), blade, 5, 4)]
     return tubes
