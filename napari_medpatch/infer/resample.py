@@ -1,9 +1,10 @@
 """Between an image's own grid and a model's working grid, for inference and training alike.
 
-Both grids are centred on the image and share its axes; only the step differs. Going to a coarser grid
-averages with a triangle as wide as the step (PIL's antialiased bilinear filter); going to a finer one
-interpolates linearly; beyond the border the outermost voxel counts. A value depends on its place alone,
-so an image resampled in pieces equals the image resampled whole.
+Both grids are centred on the image and share its axes; only the step differs. Values between voxels are
+linear; going to a coarser grid averages them over a window, which makes the filter as wide as PIL's
+antialiased bilinear one but, unlike it, exact for linear ramps at every step, so nothing is displaced.
+Beyond the border the outermost voxel counts. A value depends on its place alone, so an image resampled in
+pieces equals the image resampled whole.
 """
 
 import math
@@ -64,22 +65,22 @@ class AxisMap:
     def gather(self, start: int, stop: int) -> Weights:
         """Return ``lo, hi, weights`` that make working voxels ``start…stop`` of image voxels ``lo…hi``."""
         centres = self.origin + self.step * np.arange(start, stop, dtype=np.float64)
-        return _triangle(centres, self.source, max(1.0, self.step))
+        return _weights(centres, self.source, self.step)
 
     def scatter(self, start: int, stop: int) -> Weights:
         """Return ``lo, hi, weights`` that make image voxels ``start…stop`` of working voxels ``lo…hi``."""
         centres = (np.arange(start, stop, dtype=np.float64) - self.origin) / self.step
-        return _triangle(centres, self.working, max(1.0, 1.0 / self.step))
+        return _weights(centres, self.working, 1 / self.step)
 
     def gather_range(self, start: int, stop: int) -> tuple[int, int]:
         """Return the ``lo, hi`` of :meth:`gather`."""
         ends = self.origin + self.step * np.array([start, stop - 1])
-        return _window(np.clip(ends, 0, self.source - 1), self.source, max(1.0, self.step))
+        return _window(ends, self.source, self.step)
 
     def scatter_range(self, start: int, stop: int) -> tuple[int, int]:
         """Return the ``lo, hi`` of :meth:`scatter`."""
         ends = (np.array([start, stop - 1]) - self.origin) / self.step
-        return _window(np.clip(ends, 0, self.working - 1), self.working, max(1.0, 1.0 / self.step))
+        return _window(ends, self.working, 1 / self.step)
 
     def first_source(self, working: int) -> int:
         """Return the first image voxel that is nearest to ``working`` or to a later working voxel."""
@@ -298,16 +299,35 @@ def _blas() -> Any:
     return ThreadpoolController()
 
 
-def _triangle(centres: npt.NDArray[np.float64], size: int, support: float) -> Weights:
-    """Return the window of voxels within ``support`` of the centres, and each one's weight."""
-    centres = np.clip(centres, 0, size - 1)
-    lo, hi = _window(centres, size, support)
-    distance = np.abs(np.arange(lo, hi)[None] - centres[:, None])
-    weights = np.clip(1 - distance / support, 0, None)
+def _weights(centres: npt.NDArray[np.float64], size: int, step: float) -> Weights:
+    """Return the window of voxels that the centres see, and the weight of each.
+
+    The kernel is linear interpolation's hat averaged over a box; the box is chosen so that the variance,
+    1/6 + box² / 12, is that of a triangle ``step`` wide to each side, step² / 6.
+    """
+    lo, hi = _window(centres, size, step)
+    distance = np.clip(centres, 0, size - 1)[:, None] - np.arange(lo, hi)[None]
+    box = _box(step)
+    if box > 0:
+        weights = (_hat_integral(distance + box / 2) - _hat_integral(distance - box / 2)) / box
+    else:
+        weights = np.clip(1 - np.abs(distance), 0, None)
     weights /= weights.sum(axis=1, keepdims=True)
     return lo, hi, weights.astype(np.float32)
 
 
-def _window(centres: npt.NDArray[np.float64], size: int, support: float) -> tuple[int, int]:
-    """Return the range of voxels nearer than ``support`` to the first or last centre, or between them."""
-    return max(0, math.floor(centres[0] - support) + 1), min(size, math.ceil(centres[-1] + support))
+def _window(centres: npt.NDArray[np.float64], size: int, step: float) -> tuple[int, int]:
+    """Return the range of voxels with a weight for the first or last centre, or between them."""
+    support = 1 + _box(step) / 2
+    first, last = np.clip(centres[[0, -1]], 0, size - 1)
+    return max(0, math.floor(first - support) + 1), min(size, math.ceil(last + support))
+
+
+def _box(step: float) -> float:
+    return math.sqrt(2 * (step * step - 1)) if step > 1 else 0.0
+
+
+def _hat_integral(t: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Return the integral of ``max(0, 1 - |u|)`` from minus infinity to ``t``."""
+    t = np.clip(t, -1, 1)
+    return np.asarray(np.where(t < 0, (t + 1) ** 2 / 2, 1 - (1 - t) ** 2 / 2))

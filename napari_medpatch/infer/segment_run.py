@@ -66,6 +66,7 @@ class SegmentRun:
         self.mask = np.zeros(shape, np.uint8)
         self.maps = np.zeros((len(classes), *shape), np.uint8) if settings.probabilities else None
         self.voxels_done = 0
+        self.done = 0
 
     def blocks(self) -> Iterator[Event]:
         """Run the network over all blocks."""
@@ -145,7 +146,7 @@ class SegmentRun:
                 fraction = next(steps)
             except StopIteration as end:
                 return relative_logits(end.value)
-            yield Working(self._units(before + fraction * 0.9 * share))
+            yield Working(max(self.done, self._units(before + fraction * 0.9 * share)))
 
     def _finish(self, core: Box, relative: FloatArray, region: Box) -> Iterator[Event]:
         """Bring a block to the mask's grid, piece by piece."""
@@ -163,7 +164,8 @@ class SegmentRun:
             if self.maps is not None and maps is not None:
                 self.maps[(slice(None), *piece.slices)] = maps
             self.voxels_done += piece.size
-            yield BlockSegmented(int(self._units(self.voxels_done) + 1e-6), piece, labels, maps)
+            self.done = math.ceil(self._units(self.voxels_done) - 1e-6)
+            yield BlockSegmented(self.done, piece, labels, maps)
 
     def _pieces(self, core: Box) -> list[Box]:
         """Cut the part of the mask that a core makes into slabs of bounded size."""
