@@ -15,6 +15,7 @@ from napari_medpatch.events import (
     Started,
     StepDone,
     Validated,
+    Working,
 )
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ class Terminal:
                 self._write(f"{event.level}: {event.message}")
             case Validated():
                 self._write("held out: " + ", ".join(f"{k} {v:.3f}" for k, v in event.metrics.items()))
-            case PatchesScored() | BlockSegmented() | StepDone():
+            case PatchesScored() | BlockSegmented() | StepDone() | Working():
                 self._advance(event)
             case _:
                 pass
@@ -73,10 +74,10 @@ class Terminal:
             mininterval=0.2 if sys.stderr.isatty() else 5.0,
         )
 
-    def _advance(self, event: PatchesScored | BlockSegmented | StepDone) -> None:
+    def _advance(self, event: PatchesScored | BlockSegmented | StepDone | Working) -> None:
         if self.bar is None:
             return
-        self.bar.update(event.done - self.bar.n)
+        self.bar.update(round(event.done, 2) - self.bar.n)
         if isinstance(event, StepDone):
             self.bar.set_postfix(step=event.step, loss=f"{event.loss:.3f}", refresh=False)
 

@@ -17,7 +17,7 @@ from napari_medpatch.cli.common import (
     resolve,
 )
 from napari_medpatch.cli.progress import consume
-from napari_medpatch.events import BlockSegmented, Event
+from napari_medpatch.events import BlockSegmented, Event, Started
 
 if TYPE_CHECKING:
     from napari_medpatch.io.source import AnyArray, Source
@@ -90,11 +90,9 @@ class PartialMask:
 
     def take(self, event: Event) -> None:
         """Copy a finished block."""
-        if not isinstance(event, BlockSegmented):
-            return
-        if self.mask is None:
-            self.mask = np.zeros(self.source.levels[0].shape, np.uint8)
-        if all(stop <= n for stop, n in zip(event.box.stop, self.mask.shape, strict=True)):
+        if isinstance(event, Started):
+            self.mask = np.zeros(event.context["shape"], np.uint8)
+        elif isinstance(event, BlockSegmented) and self.mask is not None:
             self.mask[event.box.slices] = event.labels
 
     def save(self, output: Path) -> None:
