@@ -117,7 +117,7 @@ def open_source(
 
 
 def _detect_file(path: Path, kind: Kind | None) -> Detected:
-    name = signature(read_head(path))
+    name = "nifti" if _has_nifti_header_beside(path) else signature(read_head(path))
     if name not in READABLE:
         raise refuse(path, name)
     if name == "nifti":
@@ -157,10 +157,19 @@ def _dicom(path: Path) -> Detected:
     return Detected(path, "slide", "DICOM WSI", "openslide", path)
 
 
+def _has_nifti_header_beside(path: Path) -> bool:
+    """Return whether this is the image file of a NIfTI pair, which has no signature of its own."""
+    stem, dot, ending = path.name.partition(".img")
+    if not dot or ending not in ("", ".gz"):
+        return False
+    headers = [path.with_name(f"{stem}.hdr{end}") for end in ("", ".gz")]
+    return any(header.is_file() and signature(read_head(header)) == "nifti" for header in headers)
+
+
 def _nifti(path: Path) -> Detected:
-    head = read_head(path)
-    name = "NIfTI-2" if head[:4] in (b"\x1c\x02\0\0", b"\0\0\x02\x1c") else "NIfTI-1"
-    return Detected(path, "volume", name, "nifti", path)
+    from napari_medpatch.io.nifti_file import open_nifti
+
+    return Detected(path, "volume", open_nifti(path).format, "nifti", path)
 
 
 def _openslide_format(path: Path) -> str | None:
