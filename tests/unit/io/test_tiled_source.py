@@ -113,7 +113,7 @@ def test_closed_sources_refuse_to_read_and_let_go_of_their_tiles() -> None:
     source.close()
     assert reader.closed
     assert len(cache) == 0
-    with pytest.raises(MedPatchError, match="case.svs was closed"):
+    with pytest.raises(MedPatchError, match=r"case\.svs was closed"):
         source.read(0, Box((0, 0), (10, 10)))
     with pytest.raises(MedPatchError, match="was closed"):
         label()
