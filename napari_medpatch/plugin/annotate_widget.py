@@ -41,7 +41,7 @@ _TASKS = {"volume": ("segment-3d", "segment-2d"), "photo": ("segment-2d",), "sli
 class AnnotateWidget(Tab):
     """New sparse labels, classes, brush, how much is labelled; base model, time, Retrain, loss."""
 
-    title = "&Paint && learn"
+    title = "Paint && lear&n"
 
     def build(self, layout: QVBoxLayout) -> None:
         self.grids: list[Grid] = []
@@ -80,17 +80,17 @@ class AnnotateWidget(Tab):
         self.grid_combo = combo()
         self.grid_label = add_row(
             form,
-            "Reso&lution",
+            "Pi&xels of labels",
             self.grid_combo,
             "Slides are painted and learned at a reduced resolution: napari cannot edit several at once.",
         )
         self.new_button = button(
-            "&New sparse labels",
+            "New sparse l&abels",
             "Add a layer for strokes on the current image. Unpainted voxels stay unlabelled and training ignores them.",
             self.new_labels,
         )
         self.resume_button = button(
-            "Contin&ue with saved strokes", "Strokes of an earlier session were found.", self._resume
+            "Cont&inue with saved strokes", "Strokes of an earlier session were found.", self._resume
         )
         self.resume_button.hide()
         self.classes, self.paint, self.fraction = ClassList(), PaintPanel(), note()
@@ -188,7 +188,7 @@ class AnnotateWidget(Tab):
     # Training
 
     def _build_training(self, layout: QVBoxLayout) -> None:
-        self.base = ModelChooser("learning", "base", none="a new model", label="&Base model")
+        self.base = ModelChooser("learning", "base", none="a new model", label="Base &model")
         self.seconds = QSpinBox()
         self.seconds.setRange(5, 36000)
         self.seconds.setSuffix(" s")
@@ -197,7 +197,7 @@ class AnnotateWidget(Tab):
         self.name = QLineEdit()
         self.name.setPlaceholderText("do not keep the model")
         form = new_form()
-        add_row(form, "Train &for", self.seconds, "Time budget; a minute is a start, more helps.")
+        add_row(form, "Trainin&g time", self.seconds, "Time budget; a minute is a start, more helps.")
         add_row(form, "&Keep model as", self.name, "Name under which the trained model is listed in the Segment tab.")
         self.runner = JobRunner(self)
         self.row = JobRow(self.runner, "&Retrain", "Learn from the strokes and draw the improved mask.")

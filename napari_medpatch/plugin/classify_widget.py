@@ -67,7 +67,7 @@ class ClassifyWidget(Tab):
         self.overlap.valueChanged.connect(lambda value: keep("classify", "overlap", float(value)))
         add_row(
             form,
-            "O&verlap",
+            "Overl&ap",
             self.overlap,
             "Fraction of a patch that its neighbour covers too: 0.5 doubles the "
             "resolution of the heat map and takes four times as long.",
@@ -77,7 +77,7 @@ class ClassifyWidget(Tab):
         self.folder.line.editingFinished.connect(lambda: keep("classify", "folder", self.folder.text()))
         add_row(
             form,
-            "Output &folder",
+            "O&utput folder",
             self.folder,
             "Table, QuPath GeoJSON, OME-TIFF and record are written here; a "
             "stopped run resumes from it. Empty keeps the result in the window.",
@@ -97,7 +97,9 @@ class ClassifyWidget(Tab):
         form = new_form()
         self.class_combo = combo()
         self.class_combo.currentIndexChanged.connect(self._show_class)
-        add_row(form, "S&how class", self.class_combo, "Whose probability is drawn; the others stay in the layer list.")
+        add_row(
+            form, "Displa&yed class", self.class_combo, "Whose probability is drawn; the others stay in the layer list."
+        )
         layout.addLayout(form)
         self.score_note = note()
         layout.addWidget(self.score_note)

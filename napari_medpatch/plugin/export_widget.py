@@ -54,14 +54,14 @@ class ExportWidget(Tab):
         self.path = PathField(self._ask_path, "choose a file")
         form = new_form()
         add_row(
-            form, "&Layer", self.layer_combo, "The result to write: a mask, probabilities, scores or sparse labels."
+            form, "La&yer", self.layer_combo, "The result to write: a mask, probabilities, scores or sparse labels."
         )
         add_row(form, "For&mat", self.format_combo, "What fits the layer.")
         add_row(
-            form, "&File", self.path, "Where to write; an existing file is replaced only when the new one is complete."
+            form, "F&ile", self.path, "Where to write; an existing file is replaced only when the new one is complete."
         )
         self.runner = JobRunner(self)
-        self.row = JobRow(self.runner, "&Write", "Write the layer to the file.")
+        self.row = JobRow(self.runner, "W&rite", "Write the layer to the file.")
         self.row.run_button.clicked.connect(lambda _checked=False: self.run())
         self.runner.finished.connect(lambda path: self.row.say(f"Written: {path}"))
         self.hint = note()

@@ -53,7 +53,7 @@ class ModelChooser(QWidget):
         self.card.setWordWrap(True)
         self.card.setTextFormat(Qt.TextFormat.PlainText)
         self.card.setAccessibleName("Model card")
-        self.read_button = button("Model &card…", "Training data, scores, and what it is not for.", self._on_read)
+        self.read_button = button("Model card…", "Training data, scores, and what it is not for.", self._on_read)
         self.browse_button = button("&Browse…", "Use a model bundle from a folder.", self._on_browse)
         self._lay_out(label)
 

@@ -52,7 +52,7 @@ class OpenWidget(Tab):
         self.status.setVisible(bool(sentence))
 
     def _file_buttons(self) -> tuple[QPushButton, QPushButton]:
-        self.file_button = button("Open &file…", "Open slides, photographs or NIfTI volumes.", self.opener.ask_file)
+        self.file_button = button("Open f&ile…", "Open slides, photographs or NIfTI volumes.", self.opener.ask_file)
         self.folder_button = button("Open fol&der…", "Open a folder that holds a DICOM slide.", self.opener.ask_folder)
         return self.file_button, self.folder_button
 
@@ -62,7 +62,7 @@ class OpenWidget(Tab):
             self.sample_combo.addItem(name, key)
         form = new_form()
         add_row(form, "Sa&mple", self.sample_combo, "Images that come with MedPatch, for trying it out.")
-        self.sample_button = button("Open sam&ple", "Open the chosen sample.", self._open_sample)
+        self.sample_button = button("Open s&ample", "Open the chosen sample.", self._open_sample)
         column = QVBoxLayout()
         column.addLayout(form)
         column.addWidget(self.sample_button)
@@ -77,13 +77,13 @@ class OpenWidget(Tab):
         self.mpp_y, self.mpp_x = _mpp_field("height"), _mpp_field("width")
         form = new_form()
         add_row(form, "Pi&xel width (µm)", self.mpp_x, "Width of a pixel at full resolution, in µm.")
-        add_row(form, "Pixel &height (µm)", self.mpp_y, "Height of a pixel at full resolution, in µm.")
+        add_row(form, "Pixel hei&ght (µm)", self.mpp_y, "Height of a pixel at full resolution, in µm.")
         self.apply_button = button(
-            "&Use this pixel size", "Rescale the slide's layer and use this size in jobs.", self._apply_pixel_size
+            "Use &this pixel size", "Rescale the slide's layer and use this size in jobs.", self._apply_pixel_size
         )
         self.picture_combo = combo()
-        add_row(form, "P&ictures", self.picture_combo, "Label, macro and thumbnail pictures that the file holds.")
-        self.picture_button = button("Show pict&ure", "Open the chosen picture as a layer.", self._show_picture)
+        add_row(form, "Pict&ures", self.picture_combo, "Label, macro and thumbnail pictures that the file holds.")
+        self.picture_button = button("Show pictu&re", "Open the chosen picture as a layer.", self._show_picture)
         layout = QVBoxLayout(box)
         layout.addWidget(self.pixel_note)
         layout.addLayout(form)
@@ -144,7 +144,7 @@ class OpenWidget(Tab):
         self.volume_form = QWidget()
         form = new_form()
         self.volume_form.setLayout(form)
-        add_row(form, "&Volume", self.volume_combo, "This file holds several volumes; choose the one to show.")
+        add_row(form, "Volume num&ber", self.volume_combo, "This file holds several volumes; choose the one to show.")
         self.volume_combo.activated.connect(self._change_volume)
         layout.addWidget(self.volume_form)
         return box

@@ -12,10 +12,10 @@ if TYPE_CHECKING:
     import napari.layers
 
 _MODES = (
-    ("&Paint", "paint", "Paint with the selected class (napari's key 2)."),
-    ("&Erase", "erase", "Make it unlabelled again (key 1)."),
-    ("F&ill", "fill", "Fill an outlined region with the selected class (key 4). In 3D this can take long."),
-    ("Mo&ve", "pan_zoom", "Move and zoom the view (key 6)."),
+    ("Paint", "paint", "Paint with the selected class (napari's key 2)."),
+    ("Erase", "erase", "Make it unlabelled again (key 1)."),
+    ("Fill", "fill", "Fill an outlined region with the selected class (key 4). In 3D this can take long."),
+    ("Move", "pan_zoom", "Move and zoom the view (key 6)."),
 )
 _SIZES = (("Fine", 3), ("Medium", 10), ("Broad", 30))
 
@@ -32,7 +32,7 @@ class PaintPanel(QWidget):
         layout.addLayout(self._mode_grid())
         layout.addLayout(self._size_form())
         self.in_3d = check(
-            "Brush reaches into neighbouring slices (&3D)",
+            "&3D brush: reaches into neighbouring slices",
             "Paint a ball instead of a disc. It is round in mm, so it reaches into few thick slices.",
             checked=False,
         )
@@ -79,7 +79,7 @@ class PaintPanel(QWidget):
         self.size.setValue(int(preference("learning", "brush_size")))
         self.size.valueChanged.connect(self._on_size)
         form = new_form()
-        add_row(form, "&Brush size", self.size, "Diameter of the brush in pixels of the labels (keys [ and ]).")
+        add_row(form, "Brush si&ze", self.size, "Diameter of the brush in pixels of the labels (keys [ and ]).")
         return form
 
     def _choose_size(self, size: int) -> None:

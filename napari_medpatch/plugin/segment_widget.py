@@ -26,7 +26,7 @@ class SegmentWidget(Tab):
     def build(self, layout: QVBoxLayout) -> None:
         self.model = ModelChooser("segment", "model")
         self.probabilities = check(
-            "Show &probabilities",
+            "Show prob&abilities",
             "Add a layer with each class's probability, 0 to 255.",
             checked=bool(preference("segment", "probabilities")),
         )

@@ -38,9 +38,9 @@ class StartPage(QWidget):
         self.opener.said.connect(self.status.setText)
         self.opener.opened.connect(lambda _layer: self.left.emit())
         title = QLabel("<h2>MedPatch</h2>")  # napari's style sheet overrides fonts, not markup
-        self.file_button = _big("Open a &file…", "Slides, photographs, NIfTI volumes.")
+        self.file_button = _big("Open a f&ile…", "Slides, photographs, NIfTI volumes.")
         self.file_button.clicked.connect(lambda _checked=False: self.opener.ask_file())
-        self.sample_button = _big("Open a &sample", "Images that come with MedPatch.")
+        self.sample_button = _big("Open a s&ample", "Images that come with MedPatch.")
         self.sample_button.setMenu(self._sample_menu())
         self.guide_button = _big("Read the two-minute &guide", "What the tabs do, in the order people work.")
         self.guide_button.clicked.connect(lambda _checked=False: show_guide(self))

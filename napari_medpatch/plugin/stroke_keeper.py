@@ -1,5 +1,6 @@
 """Counts painted voxels and keeps strokes on disk while the user paints."""
 
+import threading
 import time
 import zlib
 from collections.abc import Callable
@@ -21,25 +22,20 @@ if TYPE_CHECKING:
     import napari.layers
 
 _TICK_MS = 1000
-_NOTHING = -1
-"""No checksum has this value."""
 Save = Callable[["np.ndarray[Any, Any]"], None]
 
 
 @dataclass(frozen=True, slots=True)
 class Counted:
-    """What one look at the labels found.
+    """How many voxels have which label.
 
     Parameters
     ----------
     counts : tuple of int
         Voxels of each label value, from 0.
-    checksum : int
-        Of the labels that are on disk now.
     """
 
     counts: tuple[int, ...]
-    checksum: int
 
     @property
     def fraction(self) -> float:
@@ -48,8 +44,52 @@ class Counted:
         return 1 - self.counts[0] / total if total else 0.0
 
 
+class StrokeWriter:
+    """Writes the labels of one layer if they changed; from any thread, one at a time, the newest last.
+
+    Parameters
+    ----------
+    layer : Labels
+        What it holds now counts as written.
+    save : callable
+        Writes an array of labels.
+    """
+
+    def __init__(self, layer: "napari.layers.Labels", save: Save) -> None:
+        self._layer, self._save = layer, save
+        self._written = _checksum(layer.data)
+        self._renamed = False
+        self._lock = threading.Lock()
+
+    def write_anyway(self) -> None:
+        """Write next time although no voxel changed: names or colours did."""
+        self._renamed = True
+
+    def write(self) -> None:
+        """Write if something changed.
+
+        Raises
+        ------
+        OutputError
+            If the project folder cannot be written to.
+        """
+        with self._lock:
+            # The copy is taken under the lock: the user goes on painting, and an older one must not come last.
+            strokes = self._layer.data.copy()
+            now, renamed = _checksum(strokes), self._renamed
+            if now == self._written and not renamed:
+                return
+            self._renamed = False
+            try:
+                self._save(strokes)
+            except MedPatchError:
+                self._renamed = renamed
+                raise
+            self._written = now
+
+
 class StrokeKeeper(QObject):
-    """Watches one labels layer; counts and writes in a worker, never on the GUI thread.
+    """Watches one labels layer; counts and writes in a worker, not on the GUI thread.
 
     What napari's paint events carry changes from version to version, so they only say "look again"; a
     checksum decides whether anything is to be written.
@@ -65,12 +105,11 @@ class StrokeKeeper(QObject):
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._layer: napari.layers.Labels | None = None
-        self._save: Save | None = None
-        self._checksum = _NOTHING
+        self._writer: StrokeWriter | None = None
         self._touched = False
         self._unsaved_since: float | None = None
         self._runner = JobRunner(self)
-        self._runner.finished.connect(self._on_counted)
+        self._runner.finished.connect(self.counted)
         self._timer = QTimer(self)
         self._timer.setInterval(_TICK_MS)
         self._timer.timeout.connect(self._look)
@@ -88,15 +127,12 @@ class StrokeKeeper(QObject):
         save : callable
             Writes an array of labels; called in a worker thread.
         """
-        if layer is self._layer:
-            self._save = save
-            return
         self.flush()
-        self._layer, self._save = layer, save
+        self._layer, self._writer, self._unsaved_since = layer, None, None
         self._timer.stop()
-        if layer is None:
+        if layer is None or save is None:
             return
-        self._checksum = _checksum(layer.data)
+        self._writer = StrokeWriter(layer, save)
         for emitter in (layer.events.paint, layer.events.labels_update, layer.events.set_data):
             listen(self, emitter, self.touch)
         self._timer.start()
@@ -110,53 +146,40 @@ class StrokeKeeper(QObject):
 
     def rewrite(self) -> None:
         """Write soon although no voxel changed: names or colours did."""
-        self._checksum = _NOTHING
-        self.touch()
+        if self._writer is not None:
+            self._writer.write_anyway()
+            self.touch()
 
     def flush(self) -> None:
-        """Write now what is not on disk yet."""
-        if self._layer is None or self._save is None or self._unsaved_since is None:
+        """Write now what is not on disk yet; waits for a worker that is writing."""
+        if self._writer is None:
             return
         self._unsaved_since = None
-        if _checksum(self._layer.data) != self._checksum:
-            try:
-                self._save(self._layer.data)
-            except MedPatchError as error:
-                tell_error(error)
-            self._checksum = _checksum(self._layer.data)
+        try:
+            self._writer.write()
+        except MedPatchError as error:
+            tell_error(error)
 
     def _look(self) -> None:
         if not self._touched or self._runner.is_running or self._layer is None:
             return
-        self._touched = False
         since, limit = self._unsaved_since, int(preference("learning", "autosave_seconds"))
         # A tick early rather than late: the strokes must be on disk within the limit.
         due = since is not None and time.monotonic() - since + 2 * _TICK_MS / 1000 >= limit
+        self._touched = since is not None and not due
         if due:
             self._unsaved_since = None
-        elif since is not None:
-            self._touched = True
-        data, checksum, save = self._layer.data, self._checksum, self._save if due else None
-        self._runner.start(lambda: _looking(data, checksum, save))
-
-    def _on_counted(self, found: Counted) -> None:
-        self._checksum = found.checksum
-        self.counted.emit(found)
+        data, writer = self._layer.data, self._writer if due else None
+        self._runner.start(lambda: _looking(data, writer))
 
 
-def _looking(data: "np.ndarray[Any, Any]", checksum: int, save: Save | None) -> Job:
+def _looking(data: "np.ndarray[Any, Any]", writer: StrokeWriter | None) -> Job:
     """Count labels and write them if they changed, as a job."""
-    counts = np.zeros(256, np.int64)
-    for part in data if data.ndim == 3 else (data,):
-        counts += np.bincount(part.ravel(), minlength=256)
-    if save is not None:
-        # A copy, because the user goes on painting while it is written.
-        strokes = data.copy()
-        now = _checksum(strokes)
-        if now != checksum:
-            save(strokes)
-            checksum = now
-    yield Finished(Counted(tuple(counts.tolist()), checksum))
+    from napari_medpatch.annotate.sparse import value_counts
+
+    if writer is not None:
+        writer.write()
+    yield Finished(Counted(tuple(value_counts(data).tolist())))
 
 
 def _checksum(data: "np.ndarray[Any, Any]") -> int:

@@ -1,6 +1,7 @@
 """The Classify tab in a real window gives what the job gives, on the tissue, and stops at once."""
 
 import time
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +39,7 @@ def test_run_shows_what_the_job_computes(
     assert tab.model.bundle().card.name == "tiny-patches"
     tab.folder.setText(str(tmp_path / "out"))
     finish(qtbot, tab.runner, lambda: qtbot.mouseClick(tab.row.run_button, Qt.MouseButton.LeftButton))
-    with open_source(slide_file) as source:  # type: ignore[attr-defined]
+    with closing(open_source(slide_file)) as source:
         expected = run(classify(source, classifier, ClassifySettings()))
     maps = heat_maps(viewer)
     assert [layer.metadata["medpatch"]["class_index"] for layer in maps] == [0, 1]

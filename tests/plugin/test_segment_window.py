@@ -1,6 +1,7 @@
 """The Segment tab in a real window gives what the job gives, on the image it was started on."""
 
 import time
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +49,8 @@ def test_run_shows_what_the_job_computes(tab: SegmentWidget, qtbot: Any, unet: A
     assert tab.explanation.text() == ""
     tab.model.choose("tiny-unet")
     finish(qtbot, tab.runner, lambda: qtbot.mouseClick(tab.row.run_button, Qt.MouseButton.LeftButton))
-    expected = run(segment(open_source(thorax_file), unet))
+    with closing(open_source(thorax_file)) as source:
+        expected = run(segment(source, unet))
     (mask,), (chances,) = by_role(viewer, "mask"), by_role(viewer, "probability")
     assert mask.data.dtype == chances.data.dtype == np.uint8
     assert np.array_equal(mask.data, expected.mask)

@@ -1,0 +1,21 @@
+"""Draw the pictures of the documentation again: ``scripts/screenshots.py docs/images``."""
+
+import argparse
+from pathlib import Path
+
+from napari_medpatch.plugin.demo_window import take_screenshots
+
+
+def main() -> None:
+    """Write the pictures into a folder."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--seconds", type=int, default=30, help="time budget of the retraining (default 30)")
+    parser.add_argument("--theme", choices=["dark", "light"], default="dark")
+    arguments = parser.parse_args()
+    for path in take_screenshots(arguments.folder, seconds=arguments.seconds, theme=arguments.theme):
+        print(path)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,95 @@
+"""The Export tab: what can be written, as what, where."""
+
+from pathlib import Path
+from typing import Any
+
+import nibabel
+import numpy as np
+import pytest
+from conftest import blocks, finish
+from qtpy.QtCore import Qt
+
+from napari_medpatch.io.array_source import ArraySource
+from napari_medpatch.plugin.export_widget import ExportWidget
+from napari_medpatch.plugin.layers import layer_data
+from napari_medpatch.plugin.overlays import LiveMask
+
+
+@pytest.fixture
+def tab(viewer: Any) -> ExportWidget:
+    widget = ExportWidget(viewer)
+    viewer.window.add_dock_widget(widget, name="Export")
+    return widget
+
+
+def segmented(viewer: Any, source: ArraySource, shape: tuple[int, ...]) -> LiveMask:
+    """Show a source and the result of a fake job on it."""
+    ((data, attributes, _),) = layer_data(source)
+    image = viewer.add_image(data, **attributes)
+    live = LiveMask(viewer, image, shape, ["ball"], "fake", probabilities=True)
+    live.on_events(list(blocks(shape)))
+    return live
+
+
+def suffixes(tab: ExportWidget) -> list[str]:
+    return [tab.format_combo.itemData(index) for index in range(tab.format_combo.count())]
+
+
+def test_formats_fit_the_layer_and_files_hold_its_values(
+    tab: ExportWidget, qtbot: Any, volume: ArraySource, tmp_path: Path
+) -> None:
+    assert "nothing to export" in tab.explanation.text()
+    viewer = tab.viewer
+    live = segmented(viewer, volume, (12, 32, 40))
+    assert tab.explanation.text() == ""
+    chances, mask = live.layers
+    viewer.layers.selection.active = mask
+    assert tab.layer() is mask
+    assert suffixes(tab) == [".nii.gz", ".ome.tiff"]
+    assert tab.path.text().endswith(".nii.gz")
+    tab.path.setText(str(tmp_path / "mask.nii.gz"))
+    finish(qtbot, tab.runner, lambda: qtbot.mouseClick(tab.row.run_button, Qt.MouseButton.LeftButton))
+    assert f"Written: {tmp_path / 'mask.nii.gz'}" in tab.row.message.text()
+    assert np.asarray(nibabel.load(tmp_path / "mask.nii.gz").dataobj).sum() == 12 * 32 * 40
+    viewer.layers.selection.active = chances
+    tab.path.setText(str(tmp_path / "chances.nii.gz"))
+    finish(qtbot, tab.runner, tab.row.run_button.click)
+    np.testing.assert_allclose(nibabel.load(tmp_path / "chances.nii.gz").get_fdata(), 200 / 255, atol=1e-6)
+
+
+def test_the_suffix_follows_the_format(tab: ExportWidget, photo: ArraySource, tmp_path: Path) -> None:
+    live = segmented(tab.viewer, photo, (48, 64))
+    tab.choose(live.layers[-1])
+    assert suffixes(tab) == [".png", ".ome.tiff", ".geojson"]
+    tab.path.setText(str(tmp_path / "mask.png"))
+    tab.format_combo.setCurrentIndex(2)
+    assert tab.path.text().endswith(".geojson")
+    assert Path(tab.path.text()).parent == tmp_path
+
+
+def test_a_folder_that_cannot_be_written_is_one_sentence(
+    tab: ExportWidget, qtbot: Any, photo: ArraySource, tmp_path: Path, said: list[str]
+) -> None:
+    segmented(tab.viewer, photo, (48, 64))
+    (tmp_path / "file").write_text("in the way")
+    tab.path.setText(str(tmp_path / "file" / "mask.png"))
+    finish(qtbot, tab.runner, tab.row.run_button.click)
+    assert "in the way" in tab.row.message.text()
+    assert said == [tab.row.message.text()]
+    tab.path.setText("")
+    tab.run()
+    assert tab.row.message.text() == "Choose a file first."
+
+
+def test_removed_results_leave_the_list(tab: ExportWidget, photo: ArraySource) -> None:
+    live = segmented(tab.viewer, photo, (48, 64))
+    assert tab.layer_combo.count() == 2
+    live.layers[-1].name = "vessels"
+    assert "vessels" in [tab.layer_combo.itemText(index) for index in range(2)]
+    tab.viewer.layers.remove(live.layers[-1])
+    assert tab.layer_combo.count() == 1
+    # A block that comes late does not bring the removed layer back.
+    live.on_events(list(blocks((48, 64), 2)))
+    assert live.layers[-1] not in tab.viewer.layers
+    tab.viewer.layers.clear()
+    assert "nothing to export" in tab.explanation.text()
