@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -87,7 +88,7 @@ class OpenSlideTiles:
         )
 
     def tile(self, level: int, row: int, column: int) -> Tile:
-        """Decode a tile.
+        """Decode a tile; OpenSlide is asked where the file stores none, and judges those that seem damaged.
 
         Raises
         ------
@@ -96,9 +97,10 @@ class OpenSlideTiles:
         """
         page = self._direct.get(level)
         if page is not None:
-            pixels = page.tile(row, column)
-            if pixels is not None:
-                return pixels
+            with suppress(DamagedFileError):
+                pixels = page.tile(row, column)
+                if pixels is not None:
+                    return pixels
         stored = self._levels[level]
         top, left = row * stored.tile[0], column * stored.tile[1]
         height, width = min(stored.tile[0], stored.shape[0] - top), min(stored.tile[1], stored.shape[1] - left)

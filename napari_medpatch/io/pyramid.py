@@ -10,8 +10,10 @@ from napari_medpatch.io.tile_cache import Tile
 COARSEST_SIDE = 1024
 """Synthetic levels go on until no side is longer: napari loads the coarsest level as a whole."""
 
+# Stored levels further apart than this get halvings between them.
 _WIDE_STEP = 2.6
-"""Stored levels further apart than this get halvings between them."""
+# An overview is computed from this many pixels in about half a second.
+_QUICK_PIXELS = 1 << 26
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +69,17 @@ def plan_levels(stored: tuple[StoredLevel, ...]) -> tuple[PlannedLevel, ...]:
         while _needs_halving(plan[-1].level, coarser):
             plan.append(_halving(plan[-1]))
     return tuple(plan)
+
+
+def overview_note(stored: tuple[StoredLevel, ...]) -> str:
+    """Return a note if the overview must be computed from very many pixels, ``""`` otherwise."""
+    height, width = stored[-1].shape
+    if height * width <= _QUICK_PIXELS:
+        return ""
+    return (
+        f"The smallest picture in the file has {width} × {height} pixels; overviews are computed from it, which "
+        "takes a while the first time. A pyramidal TIFF opens faster."
+    )
 
 
 def _needs_halving(level: Level, coarser: StoredLevel | None) -> bool:

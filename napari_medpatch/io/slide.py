@@ -5,12 +5,12 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from napari_medpatch.errors import MedPatchError, UnsupportedFormatError
+from napari_medpatch.errors import UnsupportedFormatError
 from napari_medpatch.io.openslide_tiles import OpenSlideTiles
 from napari_medpatch.io.pixel_size import ABSURD_UM, PixelSize, judged, unknown, user_spacing
 from napari_medpatch.io.slide_formats import FORMATS
 from napari_medpatch.io.tile_cache import TileCache
-from napari_medpatch.io.tiled_source import TiledSource
+from napari_medpatch.io.tiled_source import TiledSource, probe
 
 _DIRECT_VENDORS = {"aperio", "generic-tiff"}
 _UNBOUNDED = float("inf")
@@ -72,7 +72,7 @@ def _opened(reader: OpenSlideTiles, path: Path, *, direct: bool) -> tuple[PixelS
         tiff_size = _use_tiff(reader, path, direct=direct)
         if vendor == "generic-tiff":
             size = tiff_size
-    _probe(reader)
+    probe(reader)
     facts: dict[str, Any] = {
         "vendor": vendor,
         "objective_power": _number(properties.get("openslide.objective-power")),
@@ -122,18 +122,3 @@ def _number(text: str | None) -> float | None:
         return float(text) if text else None
     except ValueError:
         return None
-
-
-def _probe(reader: OpenSlideTiles) -> None:
-    """Decode one tile of the coarsest level that has a readable one, so that a ruined file is refused at once."""
-    failure: MedPatchError | None = None
-    for index in reversed(range(len(reader.levels))):
-        level = reader.levels[index]
-        row, column = (n // 2 // t for n, t in zip(level.shape, level.tile, strict=True))
-        try:
-            reader.tile(index, row, column)
-            return
-        except MedPatchError as error:
-            failure = failure or error
-    if failure is not None:
-        raise failure

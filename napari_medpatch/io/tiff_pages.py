@@ -80,6 +80,7 @@ class PageTiles:
         self._file, self._path = stream, stream.path
         self._colour: ToRGB = colour_reader(page, stream.path, bits)
         self.shape = (int(page.imagelength), int(page.imagewidth))
+        self._is_jpeg = int(page.compression) == 7
         self._planes = page.samplesperpixel if page.planarconfig == 2 else 1
         self._samples = page.samplesperpixel
         self._rows_only = bool(page.is_contiguous) and not page.is_tiled and self._planes == 1
@@ -175,6 +176,8 @@ class PageTiles:
             if self._counts[index] == 0:
                 return None
             data = self._file.read(self._offsets[index], self._counts[index])
+            if self._is_jpeg and not _has_jpeg_end(data):
+                raise EOFError("its JPEG data end early")
             pixels, _, _ = self._decode(data, index, jpegtables=self._tables, jpegheader=self._header)
             planes.append(pixels[0])
         whole = planes[0] if len(planes) == 1 else np.concatenate(planes, axis=-1)
@@ -191,6 +194,11 @@ class PageTiles:
                 f"{self._path} is compressed in pieces of {size / 1e9:.1f} GB, which cannot be read in parts; "
                 "save it as a tiled TIFF."
             )
+
+
+def _has_jpeg_end(data: bytes) -> bool:
+    """Return whether JPEG data are complete: the decoder fills what is missing with grey and does not say so."""
+    return data.endswith(b"\xff\xd9") or data.rstrip(b"\0").endswith(b"\xff\xd9")
 
 
 def _segment_shape(page: Any) -> tuple[int, int]:

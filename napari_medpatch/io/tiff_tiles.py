@@ -15,7 +15,7 @@ from napari_medpatch.io.tiff_levels import TiffPicture, find_picture, orientatio
 from napari_medpatch.io.tiff_pages import FileBytes, PageTiles
 from napari_medpatch.io.tiff_spacing import tiff_pixel_size
 from napari_medpatch.io.tile_cache import Tile, TileCache
-from napari_medpatch.io.tiled_source import TiledSource
+from napari_medpatch.io.tiled_source import TiledSource, probe
 
 _WHITE = (255, 255, 255)
 _PROBED_TILES = 16
@@ -83,7 +83,7 @@ class TiffTiles:
             StoredLevel(shape, downsample, page.tile_shape)
             for shape, downsample, page in zip(shapes, level_downsamples(shapes), self._pages, strict=True)
         )
-        self._pages[-1].tile(0, 0)
+        probe(self)
 
     def tile(self, level: int, row: int, column: int) -> Tile:
         """Decode a tile."""

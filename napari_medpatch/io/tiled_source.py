@@ -17,9 +17,9 @@ from typing import Any, Protocol, Self
 
 import numpy as np
 
-from napari_medpatch.errors import MedPatchError, ResourceError
+from napari_medpatch.errors import DamagedFileError, MedPatchError, ResourceError
 from napari_medpatch.geometry import Box, Spacing
-from napari_medpatch.io.pyramid import PlannedLevel, StoredLevel, halve, plan_levels
+from napari_medpatch.io.pyramid import PlannedLevel, StoredLevel, halve, overview_note, plan_levels
 from napari_medpatch.io.source import Kind, Level
 from napari_medpatch.io.tile_cache import Tile, TileCache, default_cache
 
@@ -81,6 +81,9 @@ class TiledSource:
         self._plan: tuple[PlannedLevel, ...] = plan_levels(reader.levels)
         self._associated = dict(reader.associated())
         self._metadata = {**metadata, "associated_images": sorted(self._associated)}
+        note = overview_note(reader.levels)
+        if note:
+            self._metadata["notes"] = [*metadata.get("notes", ()), note]
         self._cache = cache if cache is not None else default_cache()
         self._token = next(_tokens)
         # A napari layer that is removed closes nothing: the file and the tiles go with the last reference.
@@ -246,6 +249,27 @@ class TiledSource:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def probe(reader: TileReader) -> None:
+    """Decode a middle tile of the coarsest level that has a readable one.
+
+    Raises
+    ------
+    DamagedFileError
+        If no level has: a ruined file is refused at once.
+    """
+    failure: MedPatchError | None = None
+    for index in reversed(range(len(reader.levels))):
+        level = reader.levels[index]
+        row, column = (n // 2 // t for n, t in zip(level.shape, level.tile, strict=True))
+        try:
+            reader.tile(index, row, column)
+            return
+        except DamagedFileError as error:
+            failure = failure or error
+    if failure is not None:
+        raise failure
 
 
 def tile_positions(box: Box, tile: tuple[int, int]) -> list[tuple[int, int]]:

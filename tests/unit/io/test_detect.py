@@ -229,8 +229,8 @@ def test_a_slide_that_openslide_finds_but_cannot_open_goes_to_tifffile(
 
 def test_importing_detection_and_lazy_levels_loads_nothing_slow() -> None:
     code = (
-        "import sys, time, numpy; start = time.perf_counter();"
-        "import napari_medpatch.io.detect, napari_medpatch.io.lazy_level; spent = time.perf_counter() - start;"
+        "import sys, time, numpy; start = time.process_time();"
+        "import napari_medpatch.io.detect, napari_medpatch.io.lazy_level; spent = time.process_time() - start;"
         "slow = {'openslide', 'tifffile', 'imagecodecs', 'pydicom', 'PIL', 'torch'} & set(sys.modules);"
         "print(spent, *slow)"
     )
@@ -238,4 +238,4 @@ def test_importing_detection_and_lazy_levels_loads_nothing_slow() -> None:
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     ).stdout.split()
     assert slow == []
-    assert float(seconds) < 0.3  # 0.02 s on an idle machine
+    assert float(seconds) < 0.2  # of the processor; 0.02 s on an idle machine

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from napari_medpatch.io.pyramid import COARSEST_SIDE, StoredLevel, halve, level_downsamples, plan_levels
+from napari_medpatch.io.pyramid import COARSEST_SIDE, StoredLevel, halve, level_downsamples, overview_note, plan_levels
 
 
 def stored(*shapes: tuple[int, int]) -> tuple[StoredLevel, ...]:
@@ -48,6 +48,11 @@ def test_steps_of_sixteen_get_three_levels_between() -> None:
 def test_tiles_of_synthetic_levels_are_not_larger_than_the_level() -> None:
     plan = plan_levels((StoredLevel((1000, 9000), (1.0, 1.0), (128, 9000)),))
     assert all(t <= n for level in plan for t, n in zip(level.tile, level.level.shape, strict=True))
+
+
+def test_a_huge_picture_without_smaller_copies_is_noted() -> None:
+    assert "100000 × 80000 pixels" in overview_note(stored((80000, 100000)))
+    assert overview_note(stored((80000, 100000), (5000, 6250))) == ""
 
 
 @given(st.integers(1, 9), st.integers(1, 9), st.integers(0, 1000))

@@ -117,6 +117,22 @@ def test_a_damaged_tile_names_file_and_place(tmp_path: Path) -> None:
     tiles._file.close()
 
 
+@pytest.mark.parametrize("rest", [b"", b"\0\0\0"])
+def test_a_jpeg_tile_that_ends_early_is_damaged_and_padding_is_not(tmp_path: Path, rest: bytes) -> None:
+    path = write_pyramid(tmp_path / "a.tif", [PICTURE], tile=(256, 256), compression="jpeg")
+    tiles = tiles_of(path)
+    data = tiles._file.read(tiles._offsets[0], tiles._counts[0])
+    whole_tile = tiles.tile(0, 0)
+    read = tiles._file.read
+    tiles._file.read = lambda offset, count: data + rest  # type: ignore[method-assign]
+    np.testing.assert_array_equal(tiles.tile(0, 0), whole_tile)
+    tiles._file.read = lambda offset, count: data[: count // 2] + rest  # type: ignore[method-assign]
+    with pytest.raises(DamagedFileError, match="JPEG data end early"):
+        tiles.tile(0, 0)
+    tiles._file.read = read  # type: ignore[method-assign]
+    tiles._file.close()
+
+
 def test_a_file_that_ends_early_is_damaged(tmp_path: Path) -> None:
     path = write_pyramid(tmp_path / "cut.tif", [PICTURE], tile=(256, 256))
     tiles = tiles_of(path)
