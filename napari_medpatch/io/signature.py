@@ -94,8 +94,8 @@ def signature(head: bytes) -> str:
         return "bmp"
     if _is_mgh(head):
         return "mgh"
-    if head[:2] in (b"\x08\0", b"\x02\0") and head[4:6].isalpha() and head[4:6].isupper():
-        return "dicom"  # explicit little-endian elements without the preamble
+    if _is_bare_dicom(head):
+        return "dicom"
     if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
         return "WebP"
     return _text_kind(head)
@@ -107,6 +107,15 @@ def _is_nifti(head: bytes) -> bool:
     if b"\0\0\1\\" in sizes:  # 348
         return True
     return b"\0\0\2\x1c" in sizes and head[4:8] in (b"n+2\0", b"ni2\0")  # 540
+
+
+def _is_bare_dicom(head: bytes) -> bool:
+    """Return whether this is a DICOM data set without preamble: its first element is of group 2 or 8."""
+    if len(head) < 16 or head[:2] not in (b"\x02\0", b"\x08\0"):
+        return False
+    explicit = head[4:6].isalpha() and head[4:6].isupper()
+    element, length = struct.unpack_from("<HI", head, 2)
+    return explicit or (head[:2] == b"\x08\0" and element < 0x20 and 0 < length <= 64)
 
 
 def _is_bmp(head: bytes) -> bool:

@@ -3,6 +3,7 @@
 import os
 import struct
 import threading
+import weakref
 import zlib
 from pathlib import Path
 from typing import Any
@@ -29,30 +30,32 @@ class FileBytes:
     Parameters
     ----------
     path : Path
-        The file; stays open until :meth:`close`.
+        The file; stays open until :meth:`close`, or until nobody uses this object any more.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         with reading(path):
-            self._stream = path.open("rb")
+            self._descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
         self._lock = threading.Lock()
+        # A layer that is removed from a viewer lets go of its slide without closing it.
+        self._close = weakref.finalize(self, os.close, self._descriptor)
 
     def read(self, offset: int, count: int) -> bytes:
         """Return ``count`` bytes; raises EOFError if the file ends before."""
         if hasattr(os, "pread"):
-            data = os.pread(self._stream.fileno(), count, offset)
+            data = os.pread(self._descriptor, count, offset)
         else:
             with self._lock:
-                self._stream.seek(offset)
-                data = self._stream.read(count)
+                os.lseek(self._descriptor, offset, os.SEEK_SET)
+                data = os.read(self._descriptor, count)
         if len(data) != count:
             raise EOFError(f"the file ends at byte {offset + len(data)}, {offset + count} are needed")
         return data
 
     def close(self) -> None:
-        """Release the file."""
-        self._stream.close()
+        """Release the file; may be called again."""
+        self._close()
 
 
 class PageTiles:

@@ -25,6 +25,8 @@ from napari_medpatch.io.signature import READABLE, is_gzipped, read_head, refuse
         (b"\0" * 128 + b"DICM", "dicom"),
         (b"II*\0" + b"\0" * 124 + b"DICM", "dicom"),
         (b"\x08\0\x05\0CS\x0a\0ISO_IR 100", "dicom"),
+        (b"\x08\0\x05\0\x0a\0\0\0ISO_IR 100", "dicom"),
+        (b"\x08\0\x05\x7f\x0a\0\0\0\x80\xff\xfe\xff\0\0\0\0", ""),
         (b"NRRD0004\ntype: short", "nrrd"),
         (b"ObjectType = Image\nNDims = 3\nDimSize = 2 2 2\n", "metaimage"),
         (b"NDims = 3\nDimSize = 2 2 2\nElementType = MET_SHORT\n", "metaimage"),

@@ -1,5 +1,6 @@
 """Tiles and strips of TIFF pages, in every layout and compression, equal tifffile's whole image."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -131,6 +132,23 @@ def test_a_jpeg_tile_that_ends_early_is_damaged_and_padding_is_not(tmp_path: Pat
         tiles.tile(0, 0)
     tiles._file.read = read  # type: ignore[method-assign]
     tiles._file.close()
+
+
+def test_a_file_is_closed_when_nobody_uses_it_and_closing_twice_is_fine(tmp_path: Path) -> None:
+    path = tmp_path / "a"
+    path.write_bytes(b"abcdef")
+    stream = FileBytes(path)
+    assert stream.read(2, 3) == b"cde"
+    descriptor = stream._descriptor
+    stream.close()
+    stream.close()
+    with pytest.raises(OSError, match="descriptor"):
+        os.fstat(descriptor)
+    forgotten = FileBytes(path)
+    descriptor = forgotten._descriptor
+    del forgotten
+    with pytest.raises(OSError, match="descriptor"):
+        os.fstat(descriptor)
 
 
 def test_a_file_that_ends_early_is_damaged(tmp_path: Path) -> None:
