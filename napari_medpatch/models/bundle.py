@@ -72,7 +72,7 @@ class Bundle:
         from napari_medpatch.models.network import build_network
 
         if self.pretrained:
-            return build_network(replace(self.card, network={**self.card.network, "pretrained": True}))
+            return build_network(self.card, pretrained=True)
         file = self.weights or self.path / WEIGHTS_NAME
         if self.weights is None and _uses_torchscript(self.path, self.card):
             from napari_medpatch.models.torchscript import load_torchscript

@@ -27,13 +27,15 @@ def unet_config(card: ModelCard) -> UNetConfig:
     return UNetConfig.from_mapping({**card.network, **fixed})
 
 
-def build_network(card: ModelCard) -> "nn.Module":
-    """Build a card's network, randomly initialised.
+def build_network(card: ModelCard, *, pretrained: bool = False) -> "nn.Module":
+    """Build a card's network, randomly initialised unless timm fills it.
 
     Parameters
     ----------
     card : ModelCard
         ``architecture`` is ``"unet"`` or, for classifiers, a timm name; ``network`` its arguments.
+    pretrained : bool
+        Let timm fetch its weights (classifiers); a card never asks for that by itself.
 
     Raises
     ------
@@ -49,4 +51,6 @@ def build_network(card: ModelCard) -> "nn.Module":
     from napari_medpatch.models.classifiers import build_classifier
 
     options = {"in_chans": card.in_channels} if card.in_channels != 3 else {}
-    return build_classifier(card.architecture, card.num_classes, **{**options, **card.network})
+    return build_classifier(
+        card.architecture, card.num_classes, **{**options, **card.network, "pretrained": pretrained}
+    )
