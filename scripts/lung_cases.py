@@ -54,9 +54,9 @@ def real(folder: Path, *, with_cip: bool) -> list[Case]:
     # Lung begins in the upper third of that scan, which the small volume with labels covers.
     low = pelvis[0][: int(0.6 * pelvis[0].shape[0])]
     cases = [
-        _at_working_resolution(thigh[0], np.zeros_like(thigh[0]), thigh[1], 2.0),
-        _at_working_resolution(trunk[0], lobes.astype(np.float32), trunk[1], 4.0),
-        _at_working_resolution(low, np.zeros_like(low), pelvis[1], 3.0),
+        _at_working_resolution(thigh[0], np.zeros_like(thigh[0]), thigh[1], 5.0),
+        _at_working_resolution(trunk[0], lobes.astype(np.float32), trunk[1], 8.0),
+        _at_working_resolution(low, np.zeros_like(low), pelvis[1], 6.0),
     ]
     if with_cip:
         hu, spacing = _read(folder / "CIP_10002K_ct-64.nii.gz")

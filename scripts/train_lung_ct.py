@@ -9,6 +9,7 @@ unseen data; then that scan joins the training.
 import argparse
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,9 +18,9 @@ from lung_augment import random_patch
 from lung_cases import SPACING_MM, Case, real, resample, simulated
 from numpy.typing import NDArray
 from torch import nn
-from training_loop import fit, soft_segmentation_loss
+from training_loop import fit, kept_readme, soft_segmentation_loss
 
-from napari_medpatch.models.bundle import save_bundle
+from napari_medpatch.models.bundle import load_bundle, save_bundle
 from napari_medpatch.models.card import ModelCard
 from napari_medpatch.models.preprocess import normalise_volume
 from napari_medpatch.models.unet import UNetConfig, build_unet
@@ -48,7 +49,10 @@ def main() -> None:
     patients = simulated(arguments.patients, arguments.seed)
     print(f"{len(patients)} patients simulated", flush=True)
     scores = {}
-    for part, share in (("without_cip", 0.5), ("with_cip", 0.5)):
+    parts = {"without_cip": 0.3, "with_cip": 0.7}
+    if arguments.start:
+        net, parts = load_bundle(arguments.start).load().requires_grad_(True), {"with_cip": 1.0}
+    for part, share in parts.items():
         cases = patients + real(arguments.folder, with_cip=part == "with_cip")
         net = fit(
             net, _draw(cases), soft_segmentation_loss,
@@ -56,8 +60,8 @@ def main() -> None:
             seed=arguments.seed + len(scores), freeze_norm_at=0.3 if part == "without_cip" else 0.0,
             report=_reporter(arguments.folder, scores, part), report_every=arguments.report_every,
         )  # fmt: skip
-        readme = arguments.readme.read_text(encoding="utf-8") if arguments.readme else None
-        save_bundle(arguments.output, CARD, net, readme=readme, half=True)
+        card = replace(CARD, metrics=scores, training=_provenance(arguments))
+        save_bundle(arguments.output, card, net, readme=kept_readme(arguments.output), half=True)
     print(json.dumps(scores, indent=2))
 
 
@@ -65,13 +69,21 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path, help="folder of the real scans, see lung_cases.real")
     parser.add_argument("-o", "--output", type=Path, required=True, help="bundle folder to write")
-    parser.add_argument("--readme", type=Path, help="model card to put into the bundle")
-    parser.add_argument("--steps", type=int, default=1100)
+    parser.add_argument("--start", type=Path, help="go on from this bundle, with all scans")
+    parser.add_argument("--steps", type=int, default=2000)
     parser.add_argument("--patients", type=int, default=70)
     parser.add_argument("--rate", type=float, default=4e-3)
     parser.add_argument("--report-every", type=int, default=300)
     parser.add_argument("--seed", type=int, default=20)
     return parser.parse_args()
+
+
+def _provenance(arguments: argparse.Namespace) -> dict[str, object]:
+    return {
+        "script": "scripts/train_lung_ct.py",
+        "data": ["simulated chests", "CIP 10002K chest CT", "TotalSegmentator example_ct", "STS_001 thigh CT"],
+        "steps": arguments.steps, "batch": BATCH, "patients": arguments.patients, "seed": arguments.seed,
+    }  # fmt: skip
 
 
 def _draw(cases: list[Case]) -> Callable[[np.random.Generator], tuple[torch.Tensor, torch.Tensor]]:

@@ -18,7 +18,7 @@ import torch
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 from torch import nn
-from training_loop import fit
+from training_loop import fit, kept_readme
 
 from napari_medpatch.models.bundle import save_bundle
 from napari_medpatch.models.card import ModelCard
@@ -58,21 +58,32 @@ def main() -> None:
     if arguments.ucsb:
         scores |= measure_ucsb(net, arguments.ucsb)
     print(json.dumps(scores, indent=2))
-    readme = arguments.readme.read_text(encoding="utf-8") if arguments.readme else None
-    save_bundle(arguments.output, replace(CARD, metrics=scores), net, readme=readme, half=True)
+    save_bundle(
+        arguments.output,
+        replace(CARD, metrics=scores, training=_provenance(arguments)),
+        net,
+        readme=kept_readme(arguments.output),
+        half=True,
+    )
 
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("-o", "--output", type=Path, required=True, help="bundle folder to write")
     parser.add_argument("--ucsb", type=Path, help="folder of real patches, only measured on")
-    parser.add_argument("--readme", type=Path, help="model card to put into the bundle")
     parser.add_argument("--steps", type=int, default=700)
     parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--textures", type=int, default=14)
     parser.add_argument("--rate", type=float, default=3e-3)
     parser.add_argument("--seed", type=int, default=3)
     return parser.parse_args()
+
+
+def _provenance(arguments: argparse.Namespace) -> dict[str, object]:
+    return {
+        "script": "scripts/train_tissue_patches.py", "data": ["simulated tissue"],
+        "steps": arguments.steps, "batch": arguments.batch, "seed": arguments.seed,
+    }  # fmt: skip
 
 
 def _textures(count: int, rng: np.random.Generator) -> dict[str, list[Dyes]]:

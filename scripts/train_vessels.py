@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter, map_coordinates
 from skimage.transform import resize
 from torch import nn
-from training_loop import fit, soft_segmentation_loss
+from training_loop import fit, kept_readme, soft_segmentation_loss
 
 from napari_medpatch.io.photo import PhotoSource
 from napari_medpatch.models.bundle import save_bundle
@@ -69,20 +69,32 @@ def main() -> None:
     )  # fmt: skip
     scores = measure(net, arguments.folder, [name for name in names if name[6:8] in HELD_OUT])
     print(json.dumps(scores, indent=2))
-    readme = arguments.readme.read_text(encoding="utf-8") if arguments.readme else None
-    save_bundle(arguments.output, replace(CARD, metrics=scores), net, readme=readme, half=True)
+    save_bundle(
+        arguments.output,
+        replace(CARD, metrics=scores, training=_provenance(arguments)),
+        net,
+        readme=kept_readme(arguments.output),
+        half=True,
+    )
 
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path, help="folder of Image_01L.jpg, Image_01L_1stHO.png, …")
     parser.add_argument("-o", "--output", type=Path, required=True, help="bundle folder to write")
-    parser.add_argument("--readme", type=Path, help="model card to put into the bundle")
     parser.add_argument("--steps", type=int, default=1400)
     parser.add_argument("--simulated", type=int, default=30)
     parser.add_argument("--rate", type=float, default=3e-3)
     parser.add_argument("--seed", type=int, default=7)
     return parser.parse_args()
+
+
+def _provenance(arguments: argparse.Namespace) -> dict[str, object]:
+    return {
+        "script": "scripts/train_vessels.py",
+        "data": ["CHASE_DB1 subjects 1-5, first observer", "simulated eyes"],
+        "steps": arguments.steps, "batch": 2, "simulated": arguments.simulated, "seed": arguments.seed,
+    }  # fmt: skip
 
 
 def _photograph(folder: Path, name: str) -> Eye:

@@ -5,6 +5,7 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -102,6 +103,12 @@ def _average(averaged: nn.Module, net: nn.Module, decay: float) -> None:
         mean.lerp_(now, 1 - decay)
     for mean, now in zip(averaged.buffers(), net.buffers(), strict=True):
         mean.copy_(now)
+
+
+def kept_readme(folder: Path) -> str | None:
+    """Return the model card that lies in a bundle folder, so that training anew keeps its text."""
+    file = folder / "README.md"
+    return file.read_text(encoding="utf-8") if file.is_file() else None
 
 
 def soft_segmentation_loss(logits: torch.Tensor, share: torch.Tensor) -> torch.Tensor:

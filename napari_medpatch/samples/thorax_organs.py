@@ -1,6 +1,7 @@
 """Paint the organs of one simulated patient, from the skin inwards."""
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -144,6 +145,7 @@ def paint_belly(canvas: Canvas, anatomy: Anatomy, cavity: Field, rng: np.random.
         distance, box = canvas.ellipsoid((left - 38, -42.0, 0.36 * anatomy.width), (gas, 0.8 * gas, gas))
         canvas.paint(canvas.share(np.maximum(distance, belly[box] + 6)), -1000, box)
     _paint_bowel(canvas, anatomy, belly, rng)
+    _paint_colon(canvas, anatomy, belly, rng)
 
 
 def _paint_bowel(canvas: Canvas, anatomy: Anatomy, belly: Field, rng: np.random.Generator) -> None:
@@ -155,6 +157,32 @@ def _paint_bowel(canvas: Canvas, anatomy: Anatomy, belly: Field, rng: np.random.
         inside: Field = np.maximum(tube, belly + 4)
         canvas.paint(canvas.share(inside), 35)
         content = rng.choice([-1000.0, -1000.0, 10.0, -350.0])
+        canvas.paint(canvas.share(inside + np.float32(2.5)), content)
+
+
+def _paint_colon(canvas: Canvas, anatomy: Anatomy, belly: Field, rng: np.random.Generator) -> None:
+    """Paint the large bowel around the belly, up to the diaphragm on the left; much of it holds gas."""
+    left, right, low, wide = *anatomy.domes, anatomy.bottom, anatomy.width
+    corners = np.array(
+        [
+            (low - 150, 10, -0.72 * wide), (right - 100, 0, -0.7 * wide), (right - 105, -55, -0.3 * wide),
+            (left - 85, -60, 0.2 * wide), (left - 40, -15, 0.68 * wide), (left - 120, 15, 0.72 * wide),
+            (low - 160, 15, 0.65 * wide),
+        ]
+    )  # fmt: skip
+    corners += rng.normal(0, 12, corners.shape)
+    for first, last in pairwise(corners):
+        size = rng.uniform(11, 27)
+        path = first + np.linspace(0, 1, 5)[:, None] * (last - first) + rng.normal(0, 5, (5, 3))
+        # Pouches: the bowel narrows between them.
+        radii = size * rng.uniform(0.7, 1.25, 5)
+        pouches = [
+            Segment(tuple(a.tolist()), tuple(b.tolist()), (float(r), float(q)))
+            for (a, b), (r, q) in zip(pairwise(path), pairwise(radii), strict=True)
+        ]
+        inside: Field = np.maximum(canvas.tubes(pouches), belly + 4)
+        canvas.paint(canvas.share(inside), 35)
+        content = rng.choice([-1000.0, -1000.0, rng.uniform(-500, -100), 15.0])
         canvas.paint(canvas.share(inside + np.float32(2.5)), content)
 
 
