@@ -8,16 +8,21 @@ BoolArray = npt.NDArray[np.bool_]
 _SEED_OD = 0.25
 """Ink must absorb this much somewhere; its faint rim only has to have the same colour."""
 
+_RIM_PX = 8
+"""How far black may fade into grey: the blur of a stroke's edge, not the grey parts of tissue."""
 
-def black_areas(rgb: npt.NDArray[np.float32], absorbing: BoolArray) -> BoolArray:
+
+def black_areas(rgb: npt.NDArray[np.float32], white: float, stroke_px: int) -> BoolArray:
     """Find black ink, unscanned black areas and dark slide borders, with their grey rim.
 
     Parameters
     ----------
     rgb : ndarray
         ``(Y, X, 3) float32``, 0…255.
-    absorbing : ndarray
-        ``(Y, X) bool``, what is darker than glass.
+    white : float
+        Brightness of the glass.
+    stroke_px : int
+        Half the width of the thinnest stroke; smaller black grains are pigment.
 
     Returns
     -------
@@ -26,14 +31,18 @@ def black_areas(rgb: npt.NDArray[np.float32], absorbing: BoolArray) -> BoolArray
     """
     from scipy import ndimage
 
-    brightest = rgb.max(axis=-1)
-    chroma = brightest - rgb.min(axis=-1)
-    seeds = ndimage.binary_opening((brightest < 70) & (chroma < 30), iterations=1, border_value=1)
-    rim = seeds | (absorbing & (chroma < 0.15 * brightest + 4))
-    return _spread(seeds, rim)
+    relative = rgb * np.float32(245 / white)
+    brightest = relative.max(axis=-1)
+    chroma = brightest - relative.min(axis=-1)
+    seeds = _opened((brightest < 88) & (chroma < 30), stroke_px)
+    if not seeds.any():
+        return seeds
+    rim = seeds | ((brightest < 220) & (chroma < 0.15 * brightest + 4))
+    grown = ndimage.binary_dilation(seeds, iterations=_RIM_PX, mask=rim)
+    return _widened(grown)
 
 
-def coloured_ink(od: npt.NDArray[np.float32], absorbing: BoolArray) -> BoolArray:
+def coloured_ink(od: npt.NDArray[np.float32], absorbing: BoolArray, stroke_px: int) -> BoolArray:
     """Find blue and green ink by its absorption, unless the slide is stained in that colour.
 
     Stains of tissue absorb green most (hematoxylin and eosin) or blue most (DAB). Blue and green ink
@@ -47,6 +56,8 @@ def coloured_ink(od: npt.NDArray[np.float32], absorbing: BoolArray) -> BoolArray
         ``(Y, X, 3) float32``, optical density against the glass.
     absorbing : ndarray
         ``(Y, X) bool``, what is darker than glass.
+    stroke_px : int
+        Half the width of the thinnest stroke.
 
     Returns
     -------
@@ -56,14 +67,14 @@ def coloured_ink(od: npt.NDArray[np.float32], absorbing: BoolArray) -> BoolArray
     from scipy import ndimage
 
     red, green, blue = np.moveaxis(od, -1, 0)
-    is_blue = (red > 1.1 * green) & (blue < 0.5 * red)
-    is_green = (green < 0.85 * red) & (green < 0.95 * blue)
+    is_blue = (red > _blue_cut(red, green, absorbing) * green) & (blue < 0.5 * red)
+    is_green = (green < 0.85 * red) & (green < 1.15 * blue)
     coloured = (is_blue | is_green) & (od.max(axis=-1) > 0.04)
-    seeds = ndimage.binary_opening(coloured & (od.max(axis=-1) > _SEED_OD), iterations=1)
-    strokes = _spread(seeds, coloured)
-    if not strokes.any():
-        return strokes
-    return _on_glass(strokes, absorbing)
+    seeds = _opened(coloured & (od.max(axis=-1) > _SEED_OD), stroke_px)
+    if not seeds.any():
+        return seeds
+    grown = ndimage.binary_propagation(seeds, np.ones((3, 3)), mask=coloured)
+    return _on_glass(_widened(grown), absorbing)
 
 
 def _on_glass(strokes: BoolArray, absorbing: BoolArray) -> BoolArray:
@@ -84,12 +95,29 @@ def _on_glass(strokes: BoolArray, absorbing: BoolArray) -> BoolArray:
     return kept
 
 
-def _spread(seeds: BoolArray, within: BoolArray) -> BoolArray:
-    """Grow seeds through connected pixels of ``within``, then by two pixels for the blurred edge."""
+def _blue_cut(red: npt.NDArray[np.float32], green: npt.NDArray[np.float32], absorbing: BoolArray) -> float:
+    """Return how much red against green makes ink: less beside the pink of eosin than beside blue nuclei alone."""
+    if not absorbing.any():
+        return 1.1
+    usual = float(np.median(red[absorbing] / np.maximum(green[absorbing], 0.01)))
+    return min(max(1.6 * usual, 0.85), 1.1)
+
+
+def _opened(mask: BoolArray, radius: int) -> BoolArray:
+    """Drop what is thinner than twice the radius; the picture's edge does not count as a limit."""
     from scipy import ndimage
 
-    if not seeds.any():
-        return seeds
-    grown = ndimage.binary_propagation(seeds, np.ones((3, 3)), mask=within)
-    spread: BoolArray = ndimage.binary_dilation(grown, iterations=2)
-    return spread
+    padded = np.pad(mask, radius + 1, mode="edge")
+    core = ndimage.distance_transform_edt(padded) > radius
+    if not core.any():
+        return np.zeros_like(mask)
+    opened = ndimage.distance_transform_edt(~core) <= radius
+    return np.ascontiguousarray(opened[radius + 1 : -radius - 1, radius + 1 : -radius - 1])
+
+
+def _widened(mask: BoolArray) -> BoolArray:
+    """Add two pixels for the blurred edge."""
+    from scipy import ndimage
+
+    wide: BoolArray = ndimage.binary_dilation(mask, iterations=2)
+    return wide

@@ -21,11 +21,14 @@ class Cleaning:
         Area of the smallest piece of tissue that is kept, and of the largest hole that is filled.
     close_px : int
         Radius that joins neighbouring pieces (fibres, nuclei of a pale section).
+    stroke_px : int
+        Half the width of the thinnest pen stroke.
     """
 
     speck_px2: float
     hole_px2: float
     close_px: int
+    stroke_px: int
 
 
 def stained(rgb: npt.NDArray[np.float32], cleaning: Cleaning) -> BoolArray:
@@ -59,11 +62,11 @@ def stained(rgb: npt.NDArray[np.float32], cleaning: Cleaning) -> BoolArray:
     saturation = (brightest - smooth.min(axis=-1)) / np.maximum(brightest, 1)
     glass_saturation = float(np.ptp(white) / white.max())
 
-    black = black_areas(smooth, density > 0.1)
+    black = black_areas(smooth, float(white.mean()), cleaning.stroke_px)
     density_cut = _held(0.7 * _otsu(density[~black]), 0.04, 0.10)
     saturation_cut = 0.6 * _held(0.7 * _otsu(saturation[~black]), glass_saturation + 0.03, 0.08)
     absorbing = (density > density_cut) & ((saturation > saturation_cut) | (density > 0.2)) & ~black
-    return cleaned(absorbing & ~coloured_ink(od, absorbing), cleaning)
+    return cleaned(absorbing & ~coloured_ink(od, absorbing, cleaning.stroke_px), cleaning)
 
 
 def glass_colour(rgb: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:

@@ -114,15 +114,17 @@ def _field_of_view(source: Source) -> TissueMask:
 
 
 def _cleaning(source: Source, overview: Overview) -> Cleaning:
-    """Express 100² µm² specks, 190² µm² holes (WSInfer's) and 12 µm gaps in pixels, or in shares of the image."""
+    """Express 100² µm² specks, WSInfer's 190² µm² holes and 12 µm gaps in pixels, or in shares of the image."""
     height, width = overview.rgb.shape[:2]
     if source.spacing is None:
         longest = max(height, width)
-        return Cleaning((longest / 100) ** 2, (longest / 50) ** 2, max(1, round(longest / 400)))
+        thin = max(1, round(longest / 400))
+        return Cleaning((longest / 100) ** 2, (longest / 50) ** 2, thin, thin)
     pixel_um2 = float(np.prod(source.spacing.values) * np.prod(overview.downsample))
     # A small picture of a small piece must not lose it as a speck.
     speck = min(100.0**2 / pixel_um2, 0.01 * height * width)
-    return Cleaning(speck, 190.0**2 / pixel_um2, min(8, round(12.0 / pixel_um2**0.5)))
+    thin = round(12.0 / pixel_um2**0.5)
+    return Cleaning(speck, 190.0**2 / pixel_um2, min(8, thin), min(8, max(1, thin)))
 
 
 def _area(

@@ -12,6 +12,7 @@ from napari_medpatch.patches.tissue import TissueMask, tissue_mask, tissue_steps
 INKS = {
     "blue": (40, 70, 170),
     "navy": (30, 40, 110),
+    "violet": (72, 67, 152),
     "green": (30, 130, 70),
     "pale blue": (110, 160, 225),
     "pale green": (120, 200, 150),
@@ -51,8 +52,8 @@ def test_finds_the_stained_disc(pyramid, stained_slide, mpp) -> None:
 def test_pen_strokes_are_not_tissue(pyramid, stained_slide, name) -> None:
     slide = stained_slide.astype(float)
     alpha = np.zeros(slide.shape[:2])
-    alpha[40:560, 60:100] = 1
-    alpha[40:560, 52:60] = alpha[40:560, 100:108] = 0.5
+    alpha[40:560, 60:160] = 1
+    alpha[40:560, 52:60] = alpha[40:560, 160:168] = 0.5
     slide *= (np.array(INKS[name]) / 245) ** alpha[..., None]
     mask = tissue_mask(pyramid(slide.clip(0, 255).astype(np.uint8)))
     recall, leak = _scores(mask, _disc())
@@ -117,6 +118,13 @@ def test_an_empty_scan_has_no_tissue(pyramid, value) -> None:
 
 def test_a_field_without_glass_is_all_tissue(pyramid) -> None:
     assert tissue_mask(pyramid(np.full((512, 700, 3), (160, 32, 240), np.uint8))).mask.all()
+
+
+def test_tissue_reaches_the_edge_of_the_picture(pyramid, stained_slide) -> None:
+    cut = stained_slide[300:, 400:].copy()
+    found = _full_size(tissue_mask(pyramid(cut)), (300, 400))
+    assert found[0, :140].all()
+    assert found[:140, 0].all()
 
 
 def test_specks_go_and_holes_fill(pyramid, stained_slide) -> None:
