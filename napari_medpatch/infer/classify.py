@@ -74,7 +74,7 @@ def classify(
         raise WrongKindError(f"{source.path.name} is a volume; {card.name} classifies slides and photographs.")
     scale = patch_scale(source, card, exact=settings.exact)
     image = source_digest(source)
-    files = ClassifyFiles(Path(out), source.path.stem or "untitled") if out is not None else None
+    files = ClassifyFiles.of(Path(out), source.path) if out is not None else None
     if files is not None:
         files.check(source.path, image)
     if scale.note:

@@ -67,6 +67,11 @@ class ClassifyFiles:
         """The four files."""
         return (self.table, self.tiles, self.map, self.record)
 
+    @classmethod
+    def of(cls, folder: Path, source: Path) -> "ClassifyFiles":
+        """Name the files after an image; the dots in a folder's name are no suffixes."""
+        return cls(folder, (source.name if source.is_dir() else source.stem) or "untitled")
+
     def check(self, source: Path, source_digest: str) -> None:
         """Refuse a folder that cannot be written, or results of another image of the same name.
 

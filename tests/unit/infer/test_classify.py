@@ -107,6 +107,13 @@ def test_files_tell_the_same_as_the_result(pyramid, stained_slide, mean_colour, 
     assert record["source"]["spacing_origin"] == "test"
 
 
+def test_files_of_a_folder_keep_the_dots_of_its_name(pyramid, stained_slide, mean_colour, tmp_path) -> None:
+    (tmp_path / "1.2.840").mkdir()
+    source = pyramid(stained_slide, path=tmp_path / "1.2.840")
+    run(classify(source, mean_colour(), CPU, out=tmp_path / "out"))
+    assert (tmp_path / "out" / "1.2.840.csv").is_file()
+
+
 def test_map_holds_values_at_their_place(pyramid, stained_slide, mean_colour, tmp_path) -> None:
     import tifffile
 
