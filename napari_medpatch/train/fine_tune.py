@@ -1,0 +1,82 @@
+"""Learn from what is painted on one image, within a minute."""
+
+import os
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from napari_medpatch.annotate.sparse import SparseLabels
+from napari_medpatch.events import Finished, Job
+from napari_medpatch.io.source import Source
+from napari_medpatch.train.config import FineTuneSettings
+from napari_medpatch.train.fine_tune_result import FineTuneResult
+from napari_medpatch.train.fine_tune_run import FineTuneRun
+from napari_medpatch.train.starting_point import check_base, names_after_base
+
+if TYPE_CHECKING:
+    from napari_medpatch.models.bundle import Bundle
+
+__all__ = ["FineTuneResult", "FineTuneSettings", "fine_tune"]
+
+
+def fine_tune(
+    source: Source,
+    labels: SparseLabels,
+    base: "Bundle | None" = None,
+    settings: FineTuneSettings | None = None,
+    *,
+    out: str | os.PathLike[str] | None = None,
+) -> Job:
+    """Train a U-Net on sparse labels of one image; a job.
+
+    First a training-free estimate of the whole image is made from the paint (random forest on filter
+    responses, painted slices carried along the optical flow) and shown; then a small U-Net is trained on the
+    paint and, where the estimate is sure, on the estimate. The mask blends both in the way that scores best
+    on paint that was held out. The bundle is the U-Net alone and works on further images.
+
+    Parameters
+    ----------
+    source : Source
+        Volume, photograph or slide.
+    labels : SparseLabels
+        Painted on it; copied when the job begins, so painting may go on.
+    base : Bundle, optional
+        Model to begin with. Another set of classes keeps its body and gets new outputs for new names.
+        Classes named "class 1", "class 2"… take the base's names if there are as many.
+    settings : FineTuneSettings, optional
+        Budget, device, seed.
+    out : path-like, optional
+        Folder of the new bundle, written when training ends or is stopped. Without it the bundle lies in a
+        temporary folder, which the system may empty: give a folder to keep it.
+
+    Yields
+    ------
+    Started
+        ``unit`` is ``"seconds"`` or ``"steps"``; ``context`` as of ``segment``.
+    Working, StepDone
+        Several times a second.
+    Noted
+        For example a class that is not painted.
+    Validated
+        Scores on paint that was held out, if there is enough.
+    BlockSegmented
+        With ``settings.predict``: the estimate after some seconds, the blend at the end.
+    Finished
+        With a :class:`FineTuneResult`.
+
+    Raises
+    ------
+    GeometryError, LabelsError
+        If nothing can be learnt from the labels; see :meth:`SparseLabels.check`.
+    BundleError, WrongKindError, MissingSpacingError
+        If base and image do not go together, or the image's pixel size is needed and unknown.
+    OutputError
+        If ``out`` cannot be written.
+    """
+    painted = replace(labels.snapshot(), class_names=names_after_base(labels.class_names, base))
+    painted.check(source)
+    if base is not None:
+        check_base(base, "segment-3d" if source.kind == "volume" else "segment-2d")
+    run = FineTuneRun(source, painted, base, settings or FineTuneSettings(), Path(out) if out is not None else None)
+    yield from run.events()
+    yield Finished(run.result())

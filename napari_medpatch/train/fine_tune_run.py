@@ -1,0 +1,296 @@
+"""A fine-tuning under way: estimate, train, score, save, predict."""
+
+import tempfile
+import time
+from collections.abc import Generator, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from napari_medpatch.annotate.sparse import SparseLabels, value_counts
+from napari_medpatch.errors import BundleError
+from napari_medpatch.events import Event, Noted, Started, StepDone, Validated, Working
+from napari_medpatch.infer.device import pick_device
+from napari_medpatch.infer.precision import training_precision
+from napari_medpatch.infer.segment_plan import plan_segmentation
+from napari_medpatch.io.source import Source
+from napari_medpatch.models.bundle import Bundle, save_bundle
+from napari_medpatch.models.card import ModelCard
+from napari_medpatch.models.network import unet_config
+from napari_medpatch.train.blend import blend_by_base, blend_by_fold, first_blend
+from napari_medpatch.train.clean_up import clean_up_rules
+from napari_medpatch.train.config import Budget, FineTuneSettings
+from napari_medpatch.train.features import FloatArray
+from napari_medpatch.train.fine_tune_result import FineTuneResult
+from napari_medpatch.train.loop import Learner
+from napari_medpatch.train.overlay import mask_blocks
+from napari_medpatch.train.patches import batch_maker, pad_image
+from napari_medpatch.train.prior import Prior, make_prior
+from napari_medpatch.train.problem import Problem, pose_problem, with_resolution
+from napari_medpatch.train.starting_point import network_shape, starting_model
+from napari_medpatch.train.targets import Targets, make_targets
+
+T = TypeVar("T")
+_VALIDATE_AT = 0.5
+_PLACEHOLDER: dict[int, dict[str, Any]] = {2: {"kind": "rgb"}, 3: {"kind": "hu_window", "low": 0.0, "high": 1.0}}
+
+
+class FineTuneRun:
+    """State of one job; see :func:`napari_medpatch.train.fine_tune.fine_tune`.
+
+    Parameters
+    ----------
+    source : Source
+        The image.
+    labels : SparseLabels
+        A checked snapshot.
+    base : Bundle or None
+        Model to begin with.
+    settings : FineTuneSettings
+        What was asked for.
+    out : Path or None
+        Where the bundle goes.
+    """
+
+    def __init__(
+        self, source: Source, labels: SparseLabels, base: Bundle | None, settings: FineTuneSettings, out: Path | None
+    ) -> None:
+        self.source = source
+        self.labels = labels
+        self.base = base
+        self.settings = settings
+        self.out = out
+        self.budget = Budget(settings.seconds, settings.steps)
+        self.device = pick_device(settings.device)
+        self.precision = training_precision(self.device)
+        self.card = with_resolution(source, labels, self._first_card(), base)
+        self.prior: Prior | None = None
+        self.blend = first_blend(None, self.card.dimensions)
+        self.metrics: dict[str, float] = {}
+        self.mask: npt.NDArray[np.uint8] | None = None
+        self.maps: npt.NDArray[np.uint8] | None = None
+        self.bundle: Bundle | None = None
+        self._problem: Problem
+        self._inputs: FloatArray
+        self._learner: Learner
+
+    def events(self) -> Iterator[Event]:
+        """Do it all."""
+        self.plan = plan_segmentation(self.source, replace(self.card, intensity=_PLACEHOLDER[self.card.dimensions]))
+        yield Started(self.budget.total, self.budget.unit, context=self._context())
+        yield from self._notes()
+        self._problem = yield from self._working(pose_problem(self.source, self.labels, self.card, self.base))
+        self.card = self._problem.card
+        if self.settings.use_unlabelled:
+            yield from self._estimate()
+        self._get_ready()
+        try:
+            yield from self._train()
+        except (GeneratorExit, KeyboardInterrupt):
+            if self._learner.steps:
+                self._save()
+            raise
+        self._save()
+        if self.settings.predict:
+            yield from self._predict()
+
+    def result(self) -> FineTuneResult:
+        """Return the record of the whole."""
+        if self.bundle is None:
+            raise BundleError("Training has not ended, so there is no model yet.")
+        return FineTuneResult(
+            bundle=self.bundle,
+            mask=self.mask,
+            probabilities=self.maps,
+            class_names=self.labels.foreground,
+            metrics=dict(self.metrics),
+            steps=self._learner.steps,
+            seconds=self.budget.elapsed,
+            provenance=self._provenance(),
+            downsample=self.plan.downsample,
+            transform=self.plan.transform,
+        )
+
+    def _first_card(self) -> ModelCard:
+        """Return task, classes and network; the base's network if there is one."""
+        dimensions = 3 if self.source.kind == "volume" else 2
+        base = self.base.card if self.base is not None else None
+        shape = base.network if base else network_shape(dimensions, self.precision, self.device.type)
+        fixed = {"dimensions", "in_channels", "num_classes"}
+        return ModelCard(
+            name=self.out.name if self.out is not None else "fine-tuned",
+            task="segment-3d" if dimensions == 3 else "segment-2d",
+            architecture="unet",
+            class_names=self.labels.class_names,
+            in_channels=base.in_channels if base else 1 if dimensions == 3 else 3,
+            network={key: value for key, value in shape.items() if key not in fixed},
+            licence=base.licence if base else "unknown",
+            citation=base.citation if base else "",
+        )
+
+    def _context(self) -> dict[str, Any]:
+        return {
+            "shape": self.plan.output.source_shape,
+            "classes": self.labels.foreground,
+            "downsample": self.plan.downsample,
+            "transform": self.plan.transform,
+        }
+
+    def _notes(self) -> Iterator[Event]:
+        counts = value_counts(self.labels.labels)
+        for value, name in enumerate(self.labels.class_names, start=1):
+            if not counts[value]:
+                yield Noted(f"{name!r} is not painted anywhere, so the model cannot learn it.", "warning")
+
+    def _working(self, steps: Generator[None, None, T]) -> Generator[Event, None, T]:
+        """Pass the time of a quiet piece of work on."""
+        while True:
+            try:
+                next(steps)
+            except StopIteration as end:
+                result: T = end.value
+                return result
+            yield Working(self.budget.done)
+
+    def _estimate(self) -> Iterator[Event]:
+        """Make the training-free estimate and show it."""
+        problem = self._problem
+        self.prior = yield from self._working(
+            make_prior(
+                problem.image,
+                problem.detail,
+                problem.labels,
+                num_classes=self.labels.num_classes,
+                name=self.source.path.name,
+                seed=self.settings.seed,
+                budget=self.budget,
+            )
+        )
+        self.blend = first_blend(self.prior, self.card.dimensions)
+        choice = self.prior.choice
+        if choice.folds:
+            self.metrics |= choice.tally.metrics(self.labels.foreground)
+            yield Validated(0, dict(self.metrics))
+        if self.settings.predict:
+            yield from mask_blocks(self.prior.probabilities, self.plan, self.labels.labels)
+        if choice.recipe.anchored:
+            rules = clean_up_rules(self.prior.probabilities, self.labels.foreground, self.card.spacing)
+            self.card = replace(self.card, postprocess=rules)
+
+    def _get_ready(self) -> None:
+        problem, config = self._problem, unet_config(self.card)
+        self._inputs = pad_image(problem.inputs, config.multiple, repeat_border=self.card.dimensions == 2)
+        self._generator = np.random.default_rng(self.settings.seed)
+        model, rate = starting_model(self.card, self.base, self.settings.seed)
+        estimate, labels = None, problem.labels
+        if self.prior is not None:
+            estimate = self.prior.probabilities
+            if self.prior.fold is not None:
+                estimate, labels = self.prior.without_fold, self.prior.fold.rest(labels)
+        targets = make_targets(labels, self.labels.num_classes, estimate)
+        self._learner = Learner(
+            model,
+            self._batches(targets),
+            targets.class_weight(),
+            device=self.device,
+            precision=self.precision,
+            rate=rate,
+        )
+
+    def _batches(self, targets: Targets) -> Any:
+        return batch_maker(self._inputs, targets, self.labels.class_names, self._generator)
+
+    def _train(self) -> Iterator[Event]:
+        if self.base is not None and self.prior is not None and self.prior.fold is None and self.settings.predict:
+            network = yield from self._network()
+            self.blend = blend_by_base(network, self.prior, self._problem.labels)
+        begun = time.perf_counter()
+        self.budget.start_training()
+        waiting = self.prior is not None and self.prior.fold is not None
+        fastest = float("inf")
+        while self.budget.fraction < 1:
+            start = time.perf_counter()
+            loss = self._learner.step(self.budget.fraction)
+            fastest = min(fastest, time.perf_counter() - start)
+            self.budget.steps_done = self._learner.steps
+            self.budget.keep_back(self._reserve(fastest))
+            self.metrics["loss"] = loss
+            yield StepDone(self._learner.steps, loss, time.perf_counter() - begun, int(self.budget.done))
+            if waiting and self.budget.fraction >= _VALIDATE_AT:
+                waiting = False
+                yield from self._validate()
+
+    def _reserve(self, step_seconds: float) -> float:
+        """Return what prediction will take: a third of a training step per pixel, and half as much to spare."""
+        patch = self._learner.batch_pixels
+        return 1.0 + 0.5 * step_seconds * self._inputs[0].size / patch if self.settings.predict else 0.5
+
+    def _validate(self) -> Iterator[Event]:
+        """Score the network on the paint it was kept from, then give it that too."""
+        prior, problem = self.prior, self._problem
+        if prior is None or prior.fold is None or prior.without_fold is None:
+            return
+        network = yield from self._network()
+        self.blend = blend_by_fold(network, prior.without_fold, problem.labels, prior.fold.held)
+        if self.blend.tally is not None and self.blend.network_tally is not None:
+            self.metrics |= self.blend.tally.metrics(self.labels.foreground)
+            self.metrics["network_dice"] = self.blend.network_tally.dice
+            scores = {key: value for key, value in self.metrics.items() if key != "loss"}
+            yield Validated(self._learner.steps, scores)
+        targets = make_targets(problem.labels, self.labels.num_classes, prior.probabilities)
+        self._learner.aim(self._batches(targets), targets.class_weight())
+
+    def _network(self) -> Generator[Event, None, FloatArray]:
+        """Return the network's probabilities on the working grid."""
+        padded = yield from self._working(self._learner.predict(self._inputs))
+        return padded[(slice(None), *(slice(0, n) for n in self._problem.labels.shape))]
+
+    def _save(self) -> None:
+        folder = self.out if self.out is not None else Path(tempfile.mkdtemp(prefix="medpatch-")) / self.card.name
+        card = replace(self.card, training=self._provenance(), metrics=dict(self.metrics))
+        self.bundle = save_bundle(folder, card, self._learner.average.cpu())
+        self._learner.average.to(self.device)
+
+    def _predict(self) -> Iterator[Event]:
+        estimate = self.prior.probabilities if self.prior is not None else None
+        if self.blend.network:
+            network = yield from self._network()
+            mixed = self.blend.apply(network, estimate)
+        elif estimate is not None:
+            mixed = estimate
+        shape = self.plan.output.source_shape
+        mask, maps = np.empty(shape, np.uint8), np.empty((len(self.labels.foreground), *shape), np.uint8)
+        for block in mask_blocks(mixed, self.plan, self.labels.labels):
+            mask[block.box.slices] = block.labels
+            if block.probabilities is not None:
+                maps[(slice(None), *block.box.slices)] = block.probabilities
+            yield block
+        self.mask, self.maps = mask, maps
+
+    def _provenance(self) -> dict[str, Any]:
+        recipe = self.prior.choice.recipe if self.prior is not None else None
+        return {
+            "method": "fine-tuned from sparse labels",
+            "image": self.source.path.name,
+            "labelled": {name: round(share, 6) for name, share in self.labels.fractions().items()},
+            "base": self.base.card.name if self.base is not None else None,
+            "steps": self._learner.steps,
+            "seconds": round(self.budget.elapsed, 1),
+            "seed": self.settings.seed,
+            "device": str(self.device),
+            "precision": self.precision,
+            "working_spacing": list(self.card.spacing) if self.card.spacing else None,
+            "working_spacing_unit": self.card.spacing_unit,
+            "estimate": None
+            if recipe is None
+            else {
+                "texture": recipe.texture,
+                "carry": recipe.carry,
+                "anchored": recipe.anchored,
+                "walked": recipe.walked,
+            },
+            "network_share": self.blend.network,
+        }
