@@ -43,7 +43,7 @@ screenshots: install
 	$(XVFB) $(BIN)/python scripts/screenshots.py docs/images
 
 benchmarks: install
-	$(BIN)/python benchmarks/run.py
+	$(BIN)/python benchmarks/main_job.py ../shared/real
 
 clean:
 	rm -rf $(VENV) demo_output build dist *.egg-info
