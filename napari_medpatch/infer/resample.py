@@ -195,8 +195,15 @@ def gather_steps(read: Callable[[int, int], npt.NDArray[Any]], grid: WorkingGrid
     rows = max(1, _SLAB_VOXELS // math.prod(grid.source_shape[1:]))
     for start, stop in split_axis(first.source, rows):
         middle[start:stop] = gather(read(start, stop), rest, inner)
-        yield 0.9 * stop / first.source
-    return gather(middle, [first], Box((0,), (first.working,)), axis=0)
+        yield 0.8 * stop / first.source
+    if first.identity:
+        return middle
+    result = np.empty(grid.shape, np.float32)
+    across = max(1, _SLAB_VOXELS * inner.shape[0] // middle.size)
+    for start, stop in split_axis(inner.shape[0], across):
+        result[:, start:stop] = gather(middle[:, start:stop], [first], Box((0,), (first.working,)), axis=0)
+        yield 0.8 + 0.2 * stop / inner.shape[0]
+    return result
 
 
 def gather(

@@ -139,8 +139,10 @@ class SegmentRun:
 
     def _network(self, region: Box, core: Box) -> Generator[Event, None, FloatArray]:
         """Return the relative logits of a padded block."""
-        steps = self.runner.logits(self.plan.image.block(region))
+        block = self.plan.image.block(region)
         before, share = self.voxels_done, self.plan.output.source_box(core).size
+        yield Working(max(self.done, self._units(before)))
+        steps = self.runner.logits(block)
         while True:
             try:
                 fraction = next(steps)
