@@ -1,14 +1,12 @@
 """The Paint & learn tab: sparse labels, and a model that learns from them."""
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtWidgets import QLineEdit, QSpinBox, QVBoxLayout
 
-from napari_medpatch.events import Event, Job, StepDone
+from napari_medpatch.events import Event, StepDone
 from napari_medpatch.plugin.class_list import ClassList, default_colours
 from napari_medpatch.plugin.form import add_row, button, combo, new_form, note
-from napari_medpatch.plugin.inference_settings import where_models_run
 from napari_medpatch.plugin.job_row import JobRow
 from napari_medpatch.plugin.jobs import JobRunner
 from napari_medpatch.plugin.links import source_of, spacing_of
@@ -25,10 +23,9 @@ from napari_medpatch.plugin.sparse_layer import (
     default_grid,
     paintable_grids,
     sparse_layer,
-    working_source,
 )
 from napari_medpatch.plugin.stroke_keeper import Counted, StrokeKeeper
-from napari_medpatch.plugin.strokes import looking_for_strokes, saver, sparse
+from napari_medpatch.plugin.strokes import looking_for_strokes, saver, sparse, training
 from napari_medpatch.plugin.tab import Tab
 
 if TYPE_CHECKING:
@@ -52,7 +49,7 @@ class AnnotateWidget(Tab):
         self._build_training(layout)
         layers = self.viewer.layers
         for emitter in (layers.events.inserted, layers.events.removed, layers.selection.events.active):
-            listen(self, emitter, self._follow_labels)
+            listen(emitter, self._follow_labels)
 
     def missing(self) -> str:
         if self.current.kind is None:
@@ -195,7 +192,7 @@ class AnnotateWidget(Tab):
         self.seconds.setValue(int(preference("learning", "seconds")))
         self.seconds.valueChanged.connect(lambda value: keep("learning", "seconds", int(value)))
         self.name = QLineEdit()
-        self.name.setPlaceholderText("do not keep the model")
+        self.name.setPlaceholderText("only in the image's project folder")
         form = new_form()
         add_row(form, "Trainin&g time", self.seconds, "Time budget; a minute is a start, more helps.")
         add_row(form, "&Keep model as", self.name, "Name under which the trained model is listed in the Segment tab.")
@@ -217,48 +214,17 @@ class AnnotateWidget(Tab):
             self.row.say("Press New sparse labels and paint some background and some of the structure first.")
             return
         base, seconds = self.base.bundle(), float(self.seconds.value())
-        grid = self._grid_of(layer)
         strokes = sparse(layer.data.copy(), self.classes.names(), self.classes.colours())
-        out, where = self._out(), where_models_run()
-
-        def make_job() -> Job:
-            from napari_medpatch.train.fine_tune import FineTuneSettings, fine_tune
-
-            return fine_tune(
-                working_source(source_of(image), grid),
-                strokes,
-                base,
-                FineTuneSettings(seconds=seconds, **where),
-                out=out,
-            )
-
-        self._prepare_overlay(image, grid)
+        name, device = self.name.text().strip(), str(preference("inference", "device"))
+        self._prepare_overlay(image)
         self.plot.clear()
-        self.runner.start(make_job)
+        self.runner.start(lambda: training(source_of(image), strokes, base, name=name, seconds=seconds, device=device))
 
-    def _out(self) -> Path | None:
-        from napari_medpatch.models.registry import user_models_folder
-
-        name = self.name.text().strip()
-        return Path(user_models_folder()) / name if name else None
-
-    def _prepare_overlay(self, image: "napari.layers.Image", grid: Grid) -> None:
+    def _prepare_overlay(self, image: "napari.layers.Image") -> None:
         """Keep the mask of the training before, so that retraining refreshes it in place."""
-        names = self.classes.names()[1:]
-        old = self.overlay
-        if old is not None and old.image is image and old.class_names == names and old.is_complete:
-            return
-        self.overlay = LiveMask(
-            self.viewer,
-            image,
-            grid.shape,
-            names,
-            "retrained",
-            probabilities=True,
-            job="Training",
-            grid=grid.place,
-            colours=self.classes.colours()[1:],
-        )
+        if self.overlay is None or self.overlay.image is not image or not self.overlay.is_complete:
+            self.overlay = LiveMask(self.viewer, image, "retrained", probabilities=True, job="Training")
+        self.overlay.colours = self.classes.colours()[1:]
 
     def _on_progress(self, events: list[Event]) -> None:
         steps = [event for event in events if isinstance(event, StepDone)]
@@ -274,5 +240,5 @@ class AnnotateWidget(Tab):
             self.overlay.on_result(result)
         scores = ", ".join(f"{name} {value:.3f}" for name, value in result.metrics.items() if isinstance(value, float))
         self.row.say(f"{result.steps} steps in {result.seconds:.0f} s. {scores}")
-        if self.name.text().strip():
-            self.base.reload()
+        if result.bundle is not None:
+            self.base.add(result.bundle)

@@ -39,7 +39,7 @@ class CurrentImage(QObject):
         self.layer: napari.layers.Image | None = None
         layers = self.viewer.layers
         for emitter in (layers.selection.events.active, layers.events.inserted, layers.events.removed):
-            listen(self, emitter, self._follow)
+            listen(emitter, self._follow)
         self._follow()
 
     @property

@@ -72,8 +72,8 @@ class ExportWidget(Tab):
         self.format_combo.currentIndexChanged.connect(self._suggest_path)
         events = self.viewer.layers.events
         for emitter in (events.inserted, events.removed, events.renamed):
-            listen(self, emitter, self._on_layers)
-        listen(self, self.viewer.layers.selection.events.active, self._on_active)
+            listen(emitter, self._on_layers)
+        listen(self.viewer.layers.selection.events.active, self._on_active)
         self._layers: list[napari.layers.Layer] = []
         self._on_layers()
 

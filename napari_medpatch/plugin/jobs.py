@@ -6,6 +6,7 @@ The worker is napari's own, so that napari asks before it closes a window with a
 import logging
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
@@ -55,8 +56,8 @@ class JobRunner(QObject):
         self._worker: Any = None
         self._stop = threading.Event()
         self._outcome: _Failed | Finished | None = None
-        stop = self._stop
-        self.destroyed.connect(lambda *_gone: stop.set())
+        # Not on ``destroyed``: PyQt6 crashes when Python code runs there.
+        weakref.finalize(self, self._stop.set)
         application = QApplication.instance()
         if application is not None:
             application.aboutToQuit.connect(self.stop)

@@ -4,30 +4,29 @@ import weakref
 from collections.abc import Callable
 from typing import Any
 
-from qtpy.QtCore import QObject
+from qtpy.compat import isalive
 
 
-def listen(owner: QObject, emitter: Any, callback: Callable[..., None]) -> None:
-    """Connect a bound method to an event emitter until its widget is destroyed.
+def listen(emitter: Any, callback: Callable[..., None]) -> None:
+    """Connect a method of a Qt object to an event emitter until the object is deleted.
 
-    napari keeps widgets' methods weakly, but Qt deletes a removed dock's widgets while Python may still
-    hold them; an event would then reach a deleted object.
+    Qt deletes the widgets of a removed dock while Python may still hold them; an event would then reach
+    a deleted object. Nothing hangs on ``destroyed``: PyQt6 crashes when Python code runs there.
 
     Parameters
     ----------
-    owner : QObject
-        Whose destruction ends it.
     emitter : EventEmitter
         Of a viewer, layer list or layer.
     callback : bound method
-        Takes the event, or nothing.
+        Of a QObject; takes the event. It is held weakly.
     """
-    emitter.connect(callback)
     method = weakref.WeakMethod(callback)
 
-    def end(*_gone: Any) -> None:
+    def relay(event: Any = None) -> None:
         alive = method()
-        if alive is not None:
-            emitter.disconnect(alive)
+        if alive is not None and isalive(alive.__self__):  # type: ignore[attr-defined]
+            alive(event)
+        else:
+            emitter.disconnect(relay)
 
-    owner.destroyed.connect(end)
+    emitter.connect(relay)

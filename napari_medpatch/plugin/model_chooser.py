@@ -68,7 +68,8 @@ class ModelChooser(QWidget):
         from napari_medpatch.models.registry import list_models
 
         wanted = self._name(self.bundle()) or str(preference(self._section, self._key))
-        fitting = [bundle for bundle in (*list_models(), *self._extra) if bundle.card.task in self._tasks]
+        known = {bundle.card.name: bundle for bundle in (*list_models(), *self._extra)}
+        fitting = [bundle for bundle in known.values() if bundle.card.task in self._tasks]
         self.combo.blockSignals(True)
         self.combo.clear()
         if self._none:
@@ -110,9 +111,13 @@ class ModelChooser(QWidget):
                 )
             )
             return
-        self._extra.append(bundle)
-        self.reload()
+        self.add(bundle)
         self.choose(bundle.card.name)
+
+    def add(self, bundle: "Bundle") -> None:
+        """Add a model to the list; one of the same name is replaced."""
+        self._extra = [each for each in self._extra if each.card.name != bundle.card.name] + [bundle]
+        self.reload()
 
     def _lay_out(self, label: str) -> None:
         form = new_form()

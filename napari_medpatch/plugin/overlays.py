@@ -75,18 +75,12 @@ class LiveMask(ResultLayers):
     ----------
     viewer, image
         As :class:`ResultLayers`.
-    shape : tuple of int
-        Spatial shape of the image's finest grid.
-    class_names : sequence of str
-        Foreground classes.
     model : str
         For names and provenance.
     probabilities : bool
         Show them, uint8, 255 is certain.
     job : str
         What it is called in messages.
-    grid : GridTransform, optional
-        Where the mask's grid lies on the image, in pixels; the image's own grid by default.
     colours : sequence, optional
         ``#rrggbb`` of the classes.
     """
@@ -95,19 +89,17 @@ class LiveMask(ResultLayers):
         self,
         viewer: "napari.Viewer",
         image: "napari.layers.Image",
-        shape: Sequence[int],
-        class_names: Sequence[str],
         model: str,
         *,
         probabilities: bool,
         job: str = "Segmentation",
-        grid: GridTransform | None = None,
         colours: Sequence[str] = (),
     ) -> None:
         super().__init__(viewer, image, job)
-        self.class_names, self.model = tuple(class_names), model
-        self._grid, self._colours = grid, tuple(colours)
-        self._shape = tuple(shape)
+        self.model, self.colours = model, tuple(colours)
+        self.class_names: tuple[str, ...] = ()
+        self._shape: tuple[int, ...] = ()
+        self._grid: GridTransform | None = None
         self._with_probabilities = probabilities
         self.mask: np.ndarray[Any, Any] | None = None
         self.maps: list[np.ndarray[Any, Any]] = []
@@ -115,7 +107,7 @@ class LiveMask(ResultLayers):
     def on_events(self, events: Sequence[Event]) -> None:
         """Take blocks in."""
         for event in events:
-            if isinstance(event, Started) and "shape" in event.context:
+            if isinstance(event, Started):
                 self._place(event)
         blocks = [event for event in events if isinstance(event, BlockSegmented)]
         if not blocks or not self.image_is_there:
@@ -133,7 +125,7 @@ class LiveMask(ResultLayers):
         result : SegmentResult or FineTuneResult
             With ``mask``, ``probabilities`` and ``provenance`` if it has one.
         """
-        if not self.image_is_there:
+        if not self.image_is_there or result.mask is None:
             return
         self._ensure_layers()
         self.mask[...] = result.mask  # type: ignore[index]
@@ -150,8 +142,14 @@ class LiveMask(ResultLayers):
         return bool(self.layers) and all(layer in self.viewer.layers for layer in self.layers)
 
     def _place(self, event: Started) -> None:
-        """Take the mask's grid from the job; a slide's mask is coarser than the slide."""
-        self._shape = tuple(event.context["shape"])
+        """Take classes and grid from the job; a slide's mask is coarser than the slide.
+
+        Layers of an earlier run of the same shape and classes are filled anew.
+        """
+        names, shape = tuple(event.context["classes"]), tuple(event.context["shape"])
+        if not self.is_complete or (names, shape) != (self.class_names, self._shape):
+            self.mask, self.maps, self.layers = None, [], []
+        self.class_names, self._shape = names, shape
         spacing = spacing_of(self.image)
         pixel = spacing.values if spacing is not None else (1.0,) * len(self._shape)
         place = event.context["transform"]
@@ -197,7 +195,7 @@ class LiveMask(ResultLayers):
                 self.mask,
                 name=stem,
                 opacity=0.6,
-                colormap=DirectLabelColormap(color_dict=mask_colours(len(self.class_names), self._colours)),
+                colormap=DirectLabelColormap(color_dict=mask_colours(len(self.class_names), self.colours)),
                 metadata=provenance(self.image, "mask", **facts),
                 **common,
             )

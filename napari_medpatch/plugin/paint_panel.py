@@ -1,11 +1,12 @@
 """The brush: what it does, how large it is, whether it reaches into neighbouring slices."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QButtonGroup, QGridLayout, QPushButton, QSlider, QVBoxLayout, QWidget
 
 from napari_medpatch.plugin.form import add_row, check, new_form
+from napari_medpatch.plugin.listen import listen
 from napari_medpatch.plugin.settings import keep, preference
 
 if TYPE_CHECKING:
@@ -42,9 +43,8 @@ class PaintPanel(QWidget):
 
     def follow(self, layer: "napari.layers.Labels | None") -> None:
         """Work on another layer."""
-        if self._layer is not None:
-            self._layer.events.mode.disconnect(self._on_layer_mode)
-            self._layer.events.brush_size.disconnect(self._on_layer_size)
+        if layer is self._layer:
+            return
         self._layer = layer
         self.setEnabled(layer is not None)
         if layer is None:
@@ -52,8 +52,8 @@ class PaintPanel(QWidget):
         self.in_3d.setVisible(layer.ndim == 3)
         self.in_3d.setChecked(layer.n_edit_dimensions == 3)
         layer.brush_size = self.size.value()
-        layer.events.mode.connect(self._on_layer_mode)
-        layer.events.brush_size.connect(self._on_layer_size)
+        listen(layer.events.mode, self._on_layer_mode)
+        listen(layer.events.brush_size, self._on_layer_size)
         self._on_layer_mode()
 
     def _mode_grid(self) -> QGridLayout:
@@ -99,12 +99,12 @@ class PaintPanel(QWidget):
         if self._layer is not None and self._layer.ndim == 3:
             self._layer.n_edit_dimensions = 3 if on else 2
 
-    def _on_layer_mode(self) -> None:
+    def _on_layer_mode(self, _event: Any = None) -> None:
         if self._layer is not None:
             button = self.buttons.get(str(self._layer.mode))
             if button is not None:
                 button.setChecked(True)
 
-    def _on_layer_size(self) -> None:
+    def _on_layer_size(self, _event: Any = None) -> None:
         if self._layer is not None:
             self.size.setValue(int(self._layer.brush_size))

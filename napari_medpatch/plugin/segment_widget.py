@@ -9,7 +9,7 @@ from napari_medpatch.plugin.form import check, note
 from napari_medpatch.plugin.inference_settings import where_models_run
 from napari_medpatch.plugin.job_row import JobRow
 from napari_medpatch.plugin.jobs import JobRunner
-from napari_medpatch.plugin.links import image_shape, source_of
+from napari_medpatch.plugin.links import source_of
 from napari_medpatch.plugin.model_chooser import ModelChooser
 from napari_medpatch.plugin.overlays import LiveMask
 from napari_medpatch.plugin.settings import keep, preference
@@ -65,14 +65,7 @@ class SegmentWidget(Tab):
 
             return segment(source_of(image), bundle, SegmentSettings(probabilities=wanted, **where))
 
-        self.overlay = LiveMask(
-            self.viewer,
-            image,
-            image_shape(image),
-            bundle.card.class_names[1:],
-            bundle.card.name,
-            probabilities=wanted,
-        )
+        self.overlay = LiveMask(self.viewer, image, bundle.card.name, probabilities=wanted)
         self.runner.start(make_job)
 
     def _tasks(self) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_medpatch.geometry import Box, GridTransform, Spacing, derived_grid
+from napari_medpatch.geometry import GridTransform, Spacing, derived_grid
 from napari_medpatch.plugin.class_list import Colour, label_colours
 from napari_medpatch.plugin.layers import like_source, provenance, role_of
 from napari_medpatch.plugin.links import belongs_to, image_of, image_shape, live_source
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     import napari
     import napari.layers
 
-    from napari_medpatch.io.source import Source
 
 ROLE = "sparse labels"
 _MAX_PX = 8192
@@ -68,17 +67,6 @@ def default_grid(grids: Sequence[Grid]) -> int:
     """Return the finest grid within the preferred size."""
     limit = int(preference("slides", "working_px"))
     return next((index for index, grid in enumerate(grids) if max(grid.shape) <= limit), len(grids) - 1)
-
-
-def working_source(source: "Source", grid: Grid) -> "Source":
-    """Return the image at the resolution of its labels, in memory unless it is the image itself."""
-    if grid.level == 0 and source.kind != "slide":
-        return source
-    from napari_medpatch.io.array_source import ArraySource
-
-    pixels = source.read(grid.level, Box.whole(source.levels[grid.level].shape))
-    spacing = source.spacing.scaled(grid.downsample) if source.spacing is not None else None
-    return ArraySource(pixels, "photo", spacing=spacing, path=source.path)
 
 
 def add_sparse_layer(

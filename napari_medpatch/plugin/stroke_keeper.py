@@ -134,7 +134,7 @@ class StrokeKeeper(QObject):
             return
         self._writer = StrokeWriter(layer, save)
         for emitter in (layer.events.paint, layer.events.labels_update, layer.events.set_data):
-            listen(self, emitter, self.touch)
+            listen(emitter, self.touch)
         self._timer.start()
         self._touched = True
 

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from napari_medpatch.annotate.sparse import SparseLabels
     from napari_medpatch.geometry import GridTransform
     from napari_medpatch.io.source import Source
+    from napari_medpatch.models.bundle import Bundle
     from napari_medpatch.plugin.class_list import Colour
 
     Save = Callable[[np.ndarray[Any, Any]], None]
@@ -49,6 +50,32 @@ def saver(
         Project.for_source(source_of(image)).save_labels(sparse(labels, names(), colours()), transform=place)
 
     return save
+
+
+def training(
+    source: "Source", strokes: "SparseLabels", base: "Bundle | None", *, name: str, seconds: float, device: str
+) -> Job:
+    """Learn from strokes, as a job; the model and a line about it go to the image's project folder.
+
+    Parameters
+    ----------
+    source, strokes, base
+        As :func:`napari_medpatch.train.fine_tune.fine_tune`.
+    name : str
+        Name of the model among the user's; empty keeps it in the project folder only.
+    seconds, device
+        Of the training's settings.
+    """
+    from napari_medpatch.annotate.project import Project
+    from napari_medpatch.models.registry import user_models_folder
+    from napari_medpatch.train.fine_tune import FineTuneSettings, fine_tune
+
+    project = Project.for_source(source)
+    out = user_models_folder() / name if name else project.new_bundle("model")
+    for event in fine_tune(source, strokes, base, FineTuneSettings(seconds=seconds, device=device), out=out):
+        if isinstance(event, Finished):
+            project.record("fine-tuned", model=str(out), steps=event.result.steps, metrics=dict(event.result.metrics))
+        yield event
 
 
 def sparse(labels: "np.ndarray[Any, Any]", names: Sequence[str], colours: Sequence["Colour"]) -> "SparseLabels":

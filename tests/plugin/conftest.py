@@ -9,7 +9,7 @@ import pytest
 from npe2 import PluginManifest
 
 from napari_medpatch.events import BlockSegmented, Finished, Started
-from napari_medpatch.geometry import Box
+from napari_medpatch.geometry import Box, GridTransform
 from napari_medpatch.io.array_source import ArraySource
 from napari_medpatch.plugin.triton_guard import keep_triton_out
 
@@ -22,6 +22,12 @@ def plugin(npe2pm: Any, plugin_settings: None) -> Iterator[Any]:
     npe2pm.register(PluginManifest.from_file(MANIFEST))
     yield npe2pm
     keep_triton_out()  # the window drew; later tests of this process may import torch
+
+
+@pytest.fixture(autouse=True)
+def _only_test_models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hide the shipped models: which of them a list begins with is not what these tests are about."""
+    monkeypatch.setattr("napari_medpatch.models.registry.SHIPPED", tmp_path / "no shipped models")
 
 
 @pytest.fixture
@@ -69,7 +75,9 @@ def blocks(shape: tuple[int, ...], value: int = 1) -> Iterator[Any]:
     """A fake segmentation job, one block per row of the first axis, that tells when it was closed."""
     done = 0
     try:
-        yield Started(shape[0], "blocks")
+        ones, zeros = (1.0,) * len(shape), (0.0,) * len(shape)
+        context = {"shape": shape, "classes": ("ball",), "downsample": ones, "transform": GridTransform(ones, zeros)}
+        yield Started(shape[0], "blocks", context=context)
         for index in range(shape[0]):
             box = Box((index, *(0 for _ in shape[1:])), (index + 1, *shape[1:]))
             done += 1

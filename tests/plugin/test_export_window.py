@@ -26,7 +26,7 @@ def segmented(viewer: Any, source: ArraySource, shape: tuple[int, ...]) -> LiveM
     """Show a source and the result of a fake job on it."""
     ((data, attributes, _),) = layer_data(source)
     image = viewer.add_image(data, **attributes)
-    live = LiveMask(viewer, image, shape, ["ball"], "fake", probabilities=True)
+    live = LiveMask(viewer, image, "fake", probabilities=True)
     live.on_events(list(blocks(shape)))
     return live
 
@@ -89,7 +89,7 @@ def test_removed_results_leave_the_list(tab: ExportWidget, photo: ArraySource) -
     tab.viewer.layers.remove(live.layers[-1])
     assert tab.layer_combo.count() == 1
     # A block that comes late does not bring the removed layer back.
-    live.on_events(list(blocks((48, 64), 2)))
+    live.on_events(list(blocks((48, 64), 2))[1:])
     assert live.layers[-1] not in tab.viewer.layers
     tab.viewer.layers.clear()
     assert "nothing to export" in tab.explanation.text()

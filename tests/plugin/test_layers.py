@@ -1,9 +1,6 @@
 """Sources as layers, and results that stay on their image, without a window."""
 
-from typing import Any
-
 import numpy as np
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from napari.layers import Image
@@ -14,9 +11,9 @@ from napari_medpatch.io.hu import HU_WINDOWS
 from napari_medpatch.plugin.layers import (
     LIVE,
     META,
-    class_colours,
     layer_data,
     like_source,
+    mask_colours,
     provenance,
     role_of,
 )
@@ -103,9 +100,12 @@ def test_provenance_names_source_and_role(volume: ArraySource) -> None:
     assert role_of(Image(np.zeros((2, 2)), metadata=facts)) == "mask"
 
 
-@pytest.mark.parametrize("first", [1, 2])
-def test_class_colours_leave_everything_else_transparent(first: int) -> None:
-    table: dict[int | None, Any] = class_colours(("lung", "heart"), first)
-    assert table[None][3] == table[0][3] == 0
-    assert len({table[first], table[first + 1]}) == 2
-    assert table[first][3] == 1
+def test_mask_colours_are_those_of_the_strokes() -> None:
+    from napari_medpatch.annotate.sparse import colour_of
+
+    table = mask_colours(3, ["#123456"])
+    assert table[0] == "transparent"
+    assert table[1] == "#123456"
+    # Mask value 2 is label value 3.
+    assert (table[2], table[3]) == (colour_of(3), colour_of(4))
+    assert table[None] == "grey"

@@ -76,7 +76,7 @@ def test_current_image_follows_the_selection(current: CurrentImage, volume: Arra
     layers.selection.active = first
     assert current.layer is first
     layers.selection.active = second
-    assert (current.kind, current.source()) == ("photo", photo)
+    assert (current.kind, current.live) == ("photo", photo)
 
 
 def test_selecting_a_result_chooses_its_image(current: CurrentImage, volume: ArraySource, photo: ArraySource) -> None:

@@ -17,6 +17,7 @@ from qtpy.QtCore import Qt
 from napari_medpatch.annotate.project import Project
 from napari_medpatch.errors import LabelsError
 from napari_medpatch.events import Finished, Started, StepDone, Validated
+from napari_medpatch.geometry import GridTransform, derived_grid
 from napari_medpatch.plugin.annotate_widget import AnnotateWidget
 from napari_medpatch.plugin.layers import role_of
 from napari_medpatch.plugin.open import open_paths
@@ -27,7 +28,6 @@ from napari_medpatch.plugin.sparse_layer import paintable_grids
 class FakeSettings:
     seconds: float
     device: str = "auto"
-    precision: str = "auto"
 
 
 class FakeTraining:
@@ -40,7 +40,12 @@ class FakeTraining:
     def fine_tune(self, source: Any, labels: Any, base: Any, settings: Any, *, out: Any) -> Iterator[Any]:
         self.calls.append((source, labels, base, settings))
         labels.check(source)
-        yield Started(int(settings.seconds), "seconds")
+        place = GridTransform((1.0,) * labels.labels.ndim, (0.0,) * labels.labels.ndim)
+        steps = tuple(n / m for n, m in zip(source.levels[0].shape, labels.labels.shape, strict=True))
+        if source.spacing is not None:
+            place = derived_grid(steps, source.spacing.values)
+        context = {"shape": labels.labels.shape, "classes": labels.foreground, "downsample": steps, "transform": place}
+        yield Started(int(settings.seconds), "seconds", context=context)
         for step in range(1, 41):
             yield StepDone(step, 1 / step, 0.1 * step, step // 2)
         yield Validated(40, {"dice": 0.9})

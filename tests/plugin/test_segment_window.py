@@ -97,6 +97,7 @@ def test_a_plain_napari_layer_is_segmented_too(tab: SegmentWidget, qtbot: Any, u
     viewer = tab.viewer
     viewer.add_image(volume.data, scale=(2.5, 1, 1), units=("mm",) * 3, name="plain")
     tab.probabilities.setChecked(False)
+    tab.model.choose("tiny-unet")
     finish(qtbot, tab.runner, tab.row.run_button.click)
     (mask,) = by_role(viewer, "mask")
     assert np.array_equal(mask.data, run(segment(volume, unet)).mask)
@@ -108,6 +109,7 @@ def test_a_broken_model_is_one_sentence(
 ) -> None:
     ((data, attributes, _),) = layer_data(volume)
     tab.viewer.add_image(data, **attributes)
+    tab.model.choose("tiny-unet")
     weights = unet.path / "model.safetensors"
     weights.write_bytes(weights.read_bytes()[:-7])
     began = time.monotonic()

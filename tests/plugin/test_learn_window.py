@@ -1,0 +1,66 @@
+"""Painting and really retraining in the window: the mask gets better, and Stop stops."""
+
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from conftest import finish
+
+from napari_medpatch.annotate.project import Project
+from napari_medpatch.io.array_source import ArraySource
+from napari_medpatch.plugin.annotate_widget import AnnotateWidget
+from napari_medpatch.plugin.layers import layer_data, role_of
+
+
+@pytest.fixture
+def truth() -> np.ndarray:
+    """A ball in a box, ``(16, 40, 40) bool``."""
+    z, y, x = np.mgrid[:16, :40, :40]
+    return ((z - 8) * 2) ** 2 + (y - 20) ** 2 + (x - 20) ** 2 < 144
+
+
+@pytest.fixture
+def tab(viewer: Any, truth: np.ndarray, tmp_path: Path) -> AnnotateWidget:
+    widget = AnnotateWidget(viewer)
+    viewer.window.add_dock_widget(widget, name="Paint")
+    noise = np.random.default_rng(0).normal(0, 60, truth.shape)
+    hu = (np.where(truth, 40, -800) + noise).astype(np.int16)
+    source = ArraySource(hu, "volume", spacing=(2.0, 1.0, 1.0), path=tmp_path / "ball.nii")
+    ((data, attributes, _),) = layer_data(source)
+    viewer.add_image(data, **attributes)
+    widget.new_labels()
+    labels = widget.labels()
+    for index in (5, 8, 11):
+        labels.data[index] = truth[index] + 1
+    labels.refresh()
+    return widget
+
+
+def test_three_painted_slices_give_the_ball(tab: AnnotateWidget, qtbot: Any, truth: np.ndarray) -> None:
+    tab.seconds.setValue(10)
+    finish(qtbot, tab.runner, tab.row.run_button.click, timeout=180000)
+    (mask,) = [layer for layer in tab.viewer.layers if role_of(layer) == "mask"]
+    rest = [index for index in range(16) if index not in (5, 8, 11)]
+    found, wanted = mask.data[rest] == 1, truth[rest]
+    assert (found & wanted).sum() / (found | wanted).sum() > 0.7
+    assert len(tab.plot.losses) > 0
+    # The model is kept in the project and offered as the next base.
+    project = Project.for_source(tab.current.live)
+    assert (project.bundles / "model-1" / "model.safetensors").is_file()
+    assert project.history()[-1]["event"] == "fine-tuned"
+    tab.base.choose("model-1")
+    assert tab.base.bundle() is not None
+
+
+def test_stop_ends_training_within_a_second(tab: AnnotateWidget, qtbot: Any) -> None:
+    tab.seconds.setValue(300)
+    with qtbot.waitSignal(tab.runner.progressed, timeout=60000):
+        tab.row.run_button.click()
+    qtbot.wait(1500)
+    began = time.monotonic()
+    with qtbot.waitSignal(tab.runner.idle, timeout=10000):
+        tab.row.stop_button.click()
+    assert time.monotonic() - began < 1.5
+    assert tab.row.message.text() == "Stopped."
