@@ -104,7 +104,7 @@ def _write_slide(folder: Path) -> None:
 
 
 def _write_fundus(folder: Path) -> None:
-    eye = make_fundus((480, 512), seed=6, lesions=14, noise=0.6)
+    eye = make_fundus((480, 512), seed=3, lesions=14, noise=0.6)
     _write_png(folder / SAMPLE_FILES["fundus"], eye.image)
     _write_png(folder / SAMPLE_FILES["fundus_vessels"], eye.vessels.astype(np.uint8) * 255)
 
