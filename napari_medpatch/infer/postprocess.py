@@ -10,6 +10,8 @@ Rules apply to each class by itself; ``{"classes": {"lung": {...}}}`` replaces t
 ``keep_largest``       keep that many of the largest pieces
 ``fill_holes``         ``true``: background that does not reach the border joins the class around it;
                        ``"slices"``: the same in each slice along the first axis
+``air_edge_hu``        voxels that the network is not sure of belong to a class if they lie below this
+                       value (CT volumes; for the whole model, see ``infer/edges.py``)
 =====================  ==============================================================================
 
 Pieces touch by faces (edges in 2D); holes are closed when the background inside touches by corners too.
@@ -22,11 +24,12 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_medpatch.errors import BundleError
+from napari_medpatch.infer.edges import AIR_EDGE
 
 Mask = npt.NDArray[np.uint8]
 Bools = npt.NDArray[np.bool_]
 _SIZES = {"min_component_ml": ("mm", 1000.0), "min_component_mm3": ("mm", 1.0), "min_component_um2": ("um", 1.0)}
-RULES = (*_SIZES, "min_component_px", "keep_largest", "fill_holes")
+RULES = (*_SIZES, "min_component_px", "keep_largest", "fill_holes", AIR_EDGE)
 
 
 def postprocess(

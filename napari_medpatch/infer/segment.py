@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from napari_medpatch.events import Finished, Job
 from napari_medpatch.infer.decide import check_threshold
+from napari_medpatch.infer.edges import air_edge
 from napari_medpatch.infer.network_runner import NetworkRunner
 from napari_medpatch.infer.postprocess import check_rules
 from napari_medpatch.infer.segment_plan import plan_segmentation
@@ -56,7 +57,8 @@ def segment(source: Source, bundle: "Bundle", settings: SegmentSettings | None =
     check_rules(card.postprocess, card.class_names[1:])
     plan = plan_segmentation(source, card, settings.axis)
     runner = NetworkRunner(bundle, device=settings.device, precision=settings.precision, slice_axis=plan.slice_axis)
-    run = SegmentRun(plan, runner, settings, card.class_names[1:], _threshold(settings, card.threshold))
+    edge = air_edge(card.postprocess) if settings.postprocess else None
+    run = SegmentRun(plan, runner, settings, card.class_names[1:], _threshold(settings, card.threshold), edge)
     yield from run.blocks()
     if settings.postprocess and card.postprocess:
         yield from run.clean(card.postprocess)

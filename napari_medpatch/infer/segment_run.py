@@ -13,6 +13,7 @@ from napari_medpatch.events import BlockSegmented, Event, Noted, Started, Workin
 from napari_medpatch.geometry import Box, split_axis
 from napari_medpatch.infer.decide import decide, relative_logits
 from napari_medpatch.infer.device import is_out_of_memory
+from napari_medpatch.infer.edges import sharpen_edges
 from napari_medpatch.infer.halo import halves
 from napari_medpatch.infer.network_runner import NetworkRunner
 from napari_medpatch.infer.patience import patiently
@@ -20,6 +21,7 @@ from napari_medpatch.infer.postprocess import postprocess
 from napari_medpatch.infer.resample import FloatArray, from_working
 from napari_medpatch.infer.segment_plan import SegmentPlan
 from napari_medpatch.infer.segment_records import SegmentResult, SegmentSettings
+from napari_medpatch.infer.working_image import VolumeImage
 
 if TYPE_CHECKING:
     from napari_medpatch.models.bundle import Bundle
@@ -45,6 +47,8 @@ class SegmentRun:
         Foreground classes.
     threshold : float or None
         Operating point.
+    air_edge : float, optional
+        HU that decide where the network is not sure, see :mod:`napari_medpatch.infer.edges`.
     """
 
     def __init__(
@@ -54,12 +58,14 @@ class SegmentRun:
         settings: SegmentSettings,
         classes: tuple[str, ...],
         threshold: float | None,
+        air_edge: float | None = None,
     ) -> None:
         self.plan = plan
         self.runner = runner
         self.settings = settings
         self.classes = classes
         self.threshold = threshold
+        self.air_edge = air_edge
         self.cores = plan.tiling.cores(self._block_voxels())
         self.total = sum(len(self._pieces(core)) for core in self.cores)
         shape = plan.output.source_shape
@@ -158,6 +164,8 @@ class SegmentRun:
             part = relative[(slice(None), *need.shift([-a for a in region.start]).slices)]
             values = from_working(part, output, piece, origin=need.start)
             labels, maps = decide(values, self.threshold, maps=self.maps is not None)
+            if self.air_edge is not None and isinstance(self.plan.image, VolumeImage):
+                sharpen_edges(labels, values, self.plan.image.values(piece), self.air_edge)
             if self.plan.keep is not None:
                 labels[~self.plan.keep[piece.slices]] = 0
                 if maps is not None:

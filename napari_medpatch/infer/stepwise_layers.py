@@ -14,6 +14,7 @@ from torch import nn
 from napari_medpatch.geometry import split_axis
 from napari_medpatch.models.unet_layers import UNet
 
+_LEAST_MACS = 3000
 Steps = Generator[float, None, torch.Tensor]
 
 
@@ -73,7 +74,8 @@ def _unit(layers: nn.Module, inputs: tuple[torch.Tensor, ...], macs: float, *, m
     """Run layers over slabs of the concatenated inputs; what a slab's margin gets wrong is cut off."""
     size = inputs[0].shape[2]
     work = _multiplications(layers, inputs[0])
-    rows = max(1, int(macs * size / max(work, 1)))
+    # Light layers are bound by memory: a voxel costs as much as some thousand multiplications.
+    rows = max(1, int(macs * size / max(work, _LEAST_MACS * inputs[0].shape[0] * inputs[0][0, 0].numel())))
     result: torch.Tensor | None = None
     for start, stop in split_axis(size, rows):
         lo, hi = max(0, start - margin), min(size, stop + margin)
