@@ -21,6 +21,8 @@ from napari_medpatch.events import (
 if TYPE_CHECKING:
     from tqdm import tqdm
 
+_BAR = "{{desc}}: {{percentage:3.0f}}%|{{bar}}| {{n:.0f}}/{{total}} {unit}, {{elapsed}} gone, {{remaining}} left{{postfix}}"
+
 
 class Terminal:
     """Shows a job's events on stderr.
@@ -65,8 +67,8 @@ class Terminal:
         self.bar = tqdm(
             total=event.total,
             initial=event.done,
-            unit=" " + event.unit,
             desc=self.title,
+            bar_format=_BAR.format(unit=event.unit),
             file=sys.stderr,
             disable=self.quiet,
             dynamic_ncols=True,
@@ -77,7 +79,8 @@ class Terminal:
     def _advance(self, event: PatchesScored | BlockSegmented | StepDone | Working) -> None:
         if self.bar is None:
             return
-        self.bar.update(round(event.done, 2) - self.bar.n)
+        # The prediction at the end of a training job counts blocks, not its seconds: never go back.
+        self.bar.update(max(0, event.done - self.bar.n))
         if isinstance(event, StepDone):
             self.bar.set_postfix(step=event.step, loss=f"{event.loss:.3f}", refresh=False)
 
