@@ -21,7 +21,8 @@ from napari_medpatch.events import (
 if TYPE_CHECKING:
     from tqdm import tqdm
 
-_BAR = "{{desc}}: {{percentage:3.0f}}%|{{bar}}| {{n:.0f}}/{{total}} {unit}, {{elapsed}} gone, {{remaining}} left{{postfix}}"
+_COUNTS = "{{n:.0f}}/{{total}} {unit}, {{elapsed}} gone, {{remaining}} left{{postfix}}"
+_BAR = "{{desc}}: {{percentage:3.0f}}%|{{bar}}| " + _COUNTS
 
 
 class Terminal:
