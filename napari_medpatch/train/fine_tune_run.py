@@ -2,7 +2,7 @@
 
 import tempfile
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -10,28 +10,29 @@ from typing import Any, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from napari_medpatch.annotate.sparse import SparseLabels, value_counts
+from napari_medpatch.annotate.sparse import LabelArray, SparseLabels, value_counts
 from napari_medpatch.errors import BundleError
 from napari_medpatch.events import Event, Noted, Started, StepDone, Validated, Working
 from napari_medpatch.infer.device import pick_device
+from napari_medpatch.infer.patience import patiently
 from napari_medpatch.infer.precision import training_precision
 from napari_medpatch.infer.segment_plan import plan_segmentation
 from napari_medpatch.io.source import Source
 from napari_medpatch.models.bundle import Bundle, save_bundle
-from napari_medpatch.models.card import ModelCard
 from napari_medpatch.models.network import unet_config
 from napari_medpatch.train.blend import blend_by_base, blend_by_fold, first_blend
 from napari_medpatch.train.clean_up import clean_up_rules
 from napari_medpatch.train.config import Budget, FineTuneSettings
 from napari_medpatch.train.features import FloatArray
+from napari_medpatch.train.fine_tune_card import first_card, training_record
 from napari_medpatch.train.fine_tune_result import FineTuneResult
-from napari_medpatch.train.loop import Learner
+from napari_medpatch.train.loop import Batch, Learner
 from napari_medpatch.train.overlay import mask_blocks
 from napari_medpatch.train.patches import batch_maker, pad_image
 from napari_medpatch.train.prior import Prior, make_prior
 from napari_medpatch.train.problem import Problem, pose_problem, with_resolution
-from napari_medpatch.train.starting_point import network_shape, starting_model
-from napari_medpatch.train.targets import Targets, make_targets
+from napari_medpatch.train.starting_point import starting_model
+from napari_medpatch.train.targets import make_targets
 
 T = TypeVar("T")
 _VALIDATE_AT = 0.5
@@ -66,7 +67,9 @@ class FineTuneRun:
         self.budget = Budget(settings.seconds, settings.steps)
         self.device = pick_device(settings.device)
         self.precision = training_precision(self.device)
-        self.card = with_resolution(source, labels, self._first_card(), base)
+        name = out.name if out is not None else "fine-tuned"
+        card = first_card(source, labels, base, name=name, precision=self.precision, device=self.device.type)
+        self.card = with_resolution(source, labels, card, base)
         self.prior: Prior | None = None
         self.blend = first_blend(None, self.card.dimensions)
         self.metrics: dict[str, float] = {}
@@ -86,7 +89,7 @@ class FineTuneRun:
         self.card = self._problem.card
         if self.settings.use_unlabelled:
             yield from self._estimate()
-        self._get_ready()
+        yield from self._get_ready()
         try:
             yield from self._train()
         except (GeneratorExit, KeyboardInterrupt):
@@ -112,23 +115,6 @@ class FineTuneRun:
             provenance=self._provenance(),
             downsample=self.plan.downsample,
             transform=self.plan.transform,
-        )
-
-    def _first_card(self) -> ModelCard:
-        """Return task, classes and network; the base's network if there is one."""
-        dimensions = 3 if self.source.kind == "volume" else 2
-        base = self.base.card if self.base is not None else None
-        shape = base.network if base else network_shape(dimensions, self.precision, self.device.type)
-        fixed = {"dimensions", "in_channels", "num_classes"}
-        return ModelCard(
-            name=self.out.name if self.out is not None else "fine-tuned",
-            task="segment-3d" if dimensions == 3 else "segment-2d",
-            architecture="unet",
-            class_names=self.labels.class_names,
-            in_channels=base.in_channels if base else 1 if dimensions == 3 else 3,
-            network={key: value for key, value in shape.items() if key not in fixed},
-            licence=base.licence if base else "unknown",
-            citation=base.citation if base else "",
         )
 
     def _context(self) -> dict[str, Any]:
@@ -180,28 +166,31 @@ class FineTuneRun:
             rules = clean_up_rules(self.prior.probabilities, self.labels.foreground, self.card.spacing)
             self.card = replace(self.card, postprocess=rules)
 
-    def _get_ready(self) -> None:
+    def _get_ready(self) -> Iterator[Event]:
+        """Make network and targets; each piece takes a noticeable time on a large image."""
         problem, config = self._problem, unet_config(self.card)
         self._inputs = pad_image(problem.inputs, config.multiple, repeat_border=self.card.dimensions == 2)
         self._generator = np.random.default_rng(self.settings.seed)
-        model, rate = starting_model(self.card, self.base, self.settings.seed)
+        model, rate = yield from self._working(patiently(starting_model, self.card, self.base, self.settings.seed))
         estimate, labels = None, problem.labels
         if self.prior is not None:
             estimate = self.prior.probabilities
             if self.prior.fold is not None:
                 estimate, labels = self.prior.without_fold, self.prior.fold.rest(labels)
-        targets = make_targets(labels, self.labels.num_classes, estimate)
-        self._learner = Learner(
-            model,
-            self._batches(targets),
-            targets.class_weight(),
-            device=self.device,
-            precision=self.precision,
-            rate=rate,
-        )
+        draw, weight = yield from self._aim(labels, estimate)
+        self._learner = Learner(model, draw, weight, device=self.device, precision=self.precision, rate=rate)
 
-    def _batches(self, targets: Targets) -> Any:
-        return batch_maker(self._inputs, targets, self.labels.class_names, self._generator)
+    def _aim(
+        self, labels: LabelArray, estimate: FloatArray | None
+    ) -> Generator[Event, None, tuple[Callable[[], Batch], FloatArray]]:
+        """Return what draws batches for these targets, and the weight of each class."""
+
+        def prepare() -> tuple[Callable[[], Batch], FloatArray]:
+            targets = make_targets(labels, self.labels.num_classes, estimate)
+            draw = batch_maker(self._inputs, targets, self.labels.class_names, self._generator)
+            return draw, targets.class_weight()
+
+        return (yield from self._working(patiently(prepare)))
 
     def _train(self) -> Iterator[Event]:
         if self.base is not None and self.prior is not None and self.prior.fold is None and self.settings.predict:
@@ -240,8 +229,7 @@ class FineTuneRun:
             self.metrics["network_dice"] = self.blend.network_tally.dice
             scores = {key: value for key, value in self.metrics.items() if key != "loss"}
             yield Validated(self._learner.steps, scores)
-        targets = make_targets(problem.labels, self.labels.num_classes, prior.probabilities)
-        self._learner.aim(self._batches(targets), targets.class_weight())
+        self._learner.aim(*(yield from self._aim(problem.labels, prior.probabilities)))
 
     def _network(self) -> Generator[Event, None, FloatArray]:
         """Return the network's probabilities on the working grid."""
@@ -271,26 +259,16 @@ class FineTuneRun:
         self.mask, self.maps = mask, maps
 
     def _provenance(self) -> dict[str, Any]:
-        recipe = self.prior.choice.recipe if self.prior is not None else None
-        return {
-            "method": "fine-tuned from sparse labels",
-            "image": self.source.path.name,
-            "labelled": {name: round(share, 6) for name, share in self.labels.fractions().items()},
-            "base": self.base.card.name if self.base is not None else None,
-            "steps": self._learner.steps,
-            "seconds": round(self.budget.elapsed, 1),
-            "seed": self.settings.seed,
-            "device": str(self.device),
-            "precision": self.precision,
-            "working_spacing": list(self.card.spacing) if self.card.spacing else None,
-            "working_spacing_unit": self.card.spacing_unit,
-            "estimate": None
-            if recipe is None
-            else {
-                "texture": recipe.texture,
-                "carry": recipe.carry,
-                "anchored": recipe.anchored,
-                "walked": recipe.walked,
-            },
-            "network_share": self.blend.network,
-        }
+        return training_record(
+            self.source,
+            self.labels,
+            self.base,
+            card=self.card,
+            recipe=self.prior.choice.recipe if self.prior is not None else None,
+            steps=self._learner.steps,
+            seconds=round(self.budget.elapsed, 1),
+            seed=self.settings.seed,
+            device=str(self.device),
+            precision=self.precision,
+            network_share=self.blend.network,
+        )

@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 
     from napari_medpatch.models.bundle import Bundle
 
-_FRESH_RATE, _WARM_RATE = 4e-3, 1.5e-3
+# At 40 steps 1e-2 gave lungs of IoU 0.80 where 4e-3 gave 0.18; a trained model is only nudged.
+_FRESH_RATE, _WARM_RATE = 1e-2, 1.5e-3
 _UNNAMED = re.compile(r"(class|label) ?\d+|object")
 
 
