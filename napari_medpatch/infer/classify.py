@@ -55,14 +55,10 @@ def classify(
 
     Raises
     ------
-    WrongKindError
-        If the source is a volume.
-    BundleError
-        If the model is no patch classifier or cannot be loaded.
-    MissingSpacingError
-        If the pixel size of a slide is unknown.
-    NoTissueError
-        If there is nothing to classify.
+    WrongKindError, BundleError
+        If the source is a volume; if the model is no patch classifier or cannot be loaded.
+    MissingSpacingError, NoTissueError
+        If the pixel size of a slide is unknown, or there is nothing to classify.
     ResourceError
         If the device does not exist or memory runs out even for one patch.
     OutputError
@@ -81,9 +77,7 @@ def classify(
         yield Noted(scale.note, "warning")
     if tissue is None:
         tissue = yield from _find_tissue(source)
-    grid = make_grid(
-        source, card, tissue, settings.overlap, min_tissue=settings.min_tissue, exact=settings.exact
-    )  # fmt: skip
+    grid = make_grid(source, card, tissue, settings.overlap, min_tissue=settings.min_tissue, exact=settings.exact)
     _check_cells(source, card, grid, tissue)
     run = ClassifyRun(source, bundle, settings, scale, grid, files, image)
     yield from run.events(began)

@@ -55,10 +55,8 @@ def fine_tune(
         ``unit`` is ``"seconds"`` or ``"steps"``; ``context`` as of ``segment``.
     Working, StepDone
         Several times a second.
-    Noted
-        For example a class that is not painted.
-    Validated
-        Scores on paint that was held out, if there is enough.
+    Noted, Validated
+        For example a class that is not painted; scores on paint that was held out, if there is enough.
     BlockSegmented
         With ``settings.predict``: the estimate after some seconds, the blend at the end.
     Finished
