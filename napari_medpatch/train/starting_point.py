@@ -50,7 +50,7 @@ def network_shape(dimensions: int, precision: Precision, device: str) -> dict[st
     """
     slow = precision == "float32" and device == "cpu"
     return {
-        "levels": 2 + dimensions if dimensions == 2 else 3,
+        "levels": 3 if dimensions == 3 else 4,
         "channels": 8 if slow else 16,
         "convs": 2,
         "norm": "batch",
