@@ -7,7 +7,7 @@ from qtpy.QtWidgets import QLineEdit, QSpinBox, QVBoxLayout
 from napari_medpatch.events import Event, StepDone
 from napari_medpatch.plugin.class_list import ClassList, default_colours
 from napari_medpatch.plugin.form import add_row, button, combo, new_form, note
-from napari_medpatch.plugin.job_row import JobRow
+from napari_medpatch.plugin.job_row import JobRow, scores_in_words
 from napari_medpatch.plugin.jobs import JobRunner
 from napari_medpatch.plugin.links import source_of, spacing_of
 from napari_medpatch.plugin.listen import listen
@@ -238,7 +238,7 @@ class AnnotateWidget(Tab):
     def _on_result(self, result: Any) -> None:
         if self.overlay is not None:
             self.overlay.on_result(result)
-        scores = ", ".join(f"{name} {value:.3f}" for name, value in result.metrics.items() if isinstance(value, float))
-        self.row.say(f"{result.steps} steps in {result.seconds:.0f} s. {scores}")
+        held_out = scores_in_words(result.metrics)
+        self.row.say(f"{result.steps} steps in {result.seconds:.0f} s. {held_out}")
         if result.bundle is not None:
             self.base.add(result.bundle)

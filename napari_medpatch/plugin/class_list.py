@@ -36,7 +36,7 @@ class ClassList(QWidget):
         self.list.setAccessibleName("Classes")
         self.list.setToolTip("The class that the brush paints. Double-click, or press F2, to rename.")
         self.list.setEditTriggers(QListWidget.EditTrigger.DoubleClicked | QListWidget.EditTrigger.EditKeyPressed)
-        self.list.setMaximumHeight(110)
+        self.list.setMaximumHeight(84)
         self.list.currentRowChanged.connect(self._on_row)
         self.list.itemChanged.connect(self._on_item_changed)
         self.add_button = button("A&dd class", "Add a class below.", self.add)

@@ -186,13 +186,13 @@ class ClassifyWidget(Tab):
 
 
 def _score_in_words(result: Any) -> str:
-    """Return the slide's scores and where files went."""
-    parts = [
-        f"{key.replace('_', ' ')} {value:.3g}"
-        for key, value in result.score.items()
-        if isinstance(value, int | float) and not isinstance(value, bool)
-    ]
-    text = "Whole image: " + ", ".join(parts) + "." if parts else ""
+    """Return the share of positive patches and the mean of each class, and where files went."""
+    score = result.score
+    lines = [f"{score['patches']} patches scored."]
+    for name, values in score["classes"].items():
+        if values["mean"] is not None:
+            above = f"{values['fraction_above']:.0%} of patches at least {score['threshold']:g}"
+            lines.append(f"{name}: mean {values['mean']:.2f}, {above}.")
     if result.files:
-        text += f" Written to {result.files[0].parent}."
-    return text
+        lines.append(f"Written to {result.files[0].parent}.")
+    return "\n".join(lines)

@@ -10,6 +10,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import ExitStack, chdir
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,7 +31,8 @@ def take_screenshots(folder: str | os.PathLike[str], *, seconds: int = 20, theme
     Parameters
     ----------
     folder : path-like
-        Where ``start.png``, ``open.png``, ``segment.png``, ``paint.png``, ``export.png`` and ``classify.png`` go.
+        Where ``start.png``, ``open.png``, ``segment.png``, ``strokes.png``, ``paint.png``, ``export.png`` and
+        ``classify.png`` go.
     seconds : int
         Time budget of the retraining.
     theme : str
@@ -41,10 +43,11 @@ def take_screenshots(folder: str | os.PathLike[str], *, seconds: int = 20, theme
     list of Path
         The pictures.
     """
-    with tempfile.TemporaryDirectory() as scratch:
+    with tempfile.TemporaryDirectory() as scratch, ExitStack() as stack:
         # Preferences, strokes and exports of the demonstration are nobody's but its own.
         os.environ["NAPARI_CONFIG"] = str(Path(scratch) / "settings.yaml")
-        tour = _Tour(Path(scratch), Path(folder), theme)
+        tour = _Tour(Path(scratch), Path(folder).resolve(), theme)
+        stack.enter_context(chdir(scratch))
         try:
             tour.run(seconds)
         finally:
@@ -108,7 +111,9 @@ class _Tour:
         self.picture("open")
         self.segment()
         self.picture("segment")
-        self.paint(seconds)
+        self.paint()
+        self.picture("strokes")
+        self.retrain(seconds)
         self.picture("paint")
         self.export()
         self.picture("export")
@@ -133,8 +138,8 @@ class _Tour:
         tab.model.choose(_LUNGS)
         self.wait(tab.runner, tab.row.run_button.click)
 
-    def paint(self, seconds: int) -> None:
-        """Put the sample's painted slices into new sparse labels, as if by hand, and retrain."""
+    def paint(self) -> None:
+        """Put the sample's painted slices into new sparse labels, as if by hand."""
         import numpy as np
 
         from napari_medpatch.io.labels_file import read_labels
@@ -153,12 +158,18 @@ class _Tour:
             tab.classes.list.item(row).setText(name)
         labels.data[...] = strokes
         labels.refresh()
+        tab.keeper.touch()
         painted = np.flatnonzero(strokes.any(axis=(1, 2)))
         self.look_at_slice(int(painted[len(painted) // 2]))
-        tab.keeper.touch()
+        labels.mode = "pan_zoom"
+        self.spin(1.5)
+
+    def retrain(self, seconds: int) -> None:
+        """Learn from the strokes, and look at a slice on which nothing was painted."""
+        tab = self.panel.annotate_tab
         tab.seconds.setValue(seconds)
         self.wait(tab.runner, tab.row.run_button.click)
-        self.spin(1.5)
+        self.look_at_slice(self.viewer.dims.current_step[0] + 3)
 
     def export(self) -> None:
         tab = self.panel.export_tab
@@ -166,7 +177,8 @@ class _Tour:
         for layer in self.viewer.layers:
             if layer.name.endswith("strokes"):
                 layer.visible = False
-        tab.path.setText(str(self.scratch / "mask.nii.gz"))
+        self.viewer.layers.selection.active = self.panel.annotate_tab.overlay.layers[-1]
+        tab.path.setText("lungs.nii.gz")
         self.wait(tab.runner, tab.row.run_button.click)
 
     def classify(self) -> None:
@@ -193,6 +205,8 @@ class _Tour:
         failures: list[str] = []
         runner.failed.connect(failures.append)
         start()
+        if not runner.is_running:
+            raise RuntimeError("a job of the demonstration did not start; is a model missing?")
         end = time.monotonic() + _PATIENCE
         while runner.is_running:
             self.spin(0.05)

@@ -77,9 +77,8 @@ def _spacing_in_words(facts: dict[str, Any], layer: "napari.layers.Image") -> st
         return "unknown; shown in pixels"
     values = [f"{v:.4g}" for v in reversed(spacing)]
     sizes = values[0] if len(set(values)) == 1 else " × ".join(values)
-    return (
-        f"Pixel size {sizes} {_UNITS.get(facts['spacing_unit'], facts['spacing_unit'])}, from {facts['spacing_origin']}"
-    )
+    unit = facts["spacing_unit"]
+    return f"{sizes} {_UNITS.get(unit, unit)}, from {facts['spacing_origin']}"
 
 
 def _shortened(name: str, limit: int = 48) -> str:

@@ -1,7 +1,7 @@
 """Run, Stop, a bar with the time left, and what the job says."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from qtpy.QtWidgets import QHBoxLayout, QLabel, QProgressBar, QPushButton, QVBoxLayout, QWidget
 
@@ -102,7 +102,7 @@ class JobRow(QWidget):
             elif isinstance(event, Noted):
                 self.say(event.message)
             elif isinstance(event, Validated):
-                self.say(", ".join(f"{name} {value:.3f}" for name, value in event.metrics.items()))
+                self.say(scores_in_words(event.metrics))
         counted = [event for event in events if isinstance(event, _COUNTED)]
         if counted:
             self._advance(counted[-1].done)
@@ -124,6 +124,12 @@ class JobRow(QWidget):
             return ""
         left = (total - done) * elapsed / (done - self._first_done)
         return f", {in_words(left)} left"
+
+
+def scores_in_words(metrics: Mapping[str, float]) -> str:
+    """Return the scores that a painter wants to know, as one sentence; empty if there are none."""
+    known = [f"{name} {metrics[key]:.2f}" for key, name in (("dice", "Dice"), ("iou", "IoU")) if key in metrics]
+    return f"On strokes held out: {', '.join(known)}." if known else ""
 
 
 def in_words(seconds: float) -> str:

@@ -1,5 +1,8 @@
 """The loss while a model trains: one point per step, the recent mean as a line."""
 
+from typing import Any
+
+from qtpy.QtCore import QEvent
 from qtpy.QtWidgets import QVBoxLayout, QWidget
 
 _KEEP = 20_000
@@ -10,12 +13,13 @@ class LossPlot(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._plot = None
+        self._plot: Any = None
         self.steps: list[int] = []
         self.losses: list[float] = []
         self._layout = QVBoxLayout(self)
         self._layout.setContentsMargins(0, 0, 0, 0)
-        self.setMinimumHeight(140)
+        self.setMinimumHeight(120)
+        self.setMaximumHeight(220)
         self.setAccessibleName("Loss by step")
         self.setToolTip("Loss of each training step; lower is better. It should fall, then level out.")
         self.hide()
@@ -40,21 +44,32 @@ class LossPlot(QWidget):
         self._points.setData(self.steps, self.losses)
         self._line.setData(self.steps, _smoothed(self.losses))
 
-    def _curves(self) -> None:
-        if self._plot is not None:
-            return
-        import pyqtgraph
+    def changeEvent(self, event: QEvent) -> None:
+        super().changeEvent(event)
+        if event.type() in (QEvent.Type.PaletteChange, QEvent.Type.StyleChange):
+            self._take_theme()
 
+    def _take_theme(self) -> None:
+        """Draw axes in the colour of the window's text."""
+        if self._plot is None:
+            return
         text = self.palette().color(self.foregroundRole())
-        self._plot = pyqtgraph.PlotWidget(background=None)
-        self._plot.setMenuEnabled(False)
-        self._plot.setMouseEnabled(x=False, y=False)
-        self._plot.hideButtons()
         for side, name in (("bottom", "step"), ("left", "loss")):
             axis = self._plot.getAxis(side)
             axis.setPen(text)
             axis.setTextPen(text)
             self._plot.setLabel(side, name, color=text.name())
+
+    def _curves(self) -> None:
+        if self._plot is not None:
+            return
+        import pyqtgraph
+
+        self._plot = pyqtgraph.PlotWidget(background=None)
+        self._plot.setMenuEnabled(False)
+        self._plot.setMouseEnabled(x=False, y=False)
+        self._plot.hideButtons()
+        self._take_theme()
         self._points = self._plot.plot(
             pen=None, symbol="o", symbolSize=3, symbolPen=None, symbolBrush=(86, 180, 233, 120)
         )

@@ -38,7 +38,8 @@ class Tab(QWidget):
         self.explanation.setWordWrap(True)
         self.explanation.setAccessibleName("What is missing")
         self.controls = QWidget()
-        outer.addWidget(self._scrolling(), 1)
+        self._area = self._scrolling()
+        outer.addWidget(self._area, 1)
         layout = QVBoxLayout(self.controls)
         layout.setContentsMargins(0, 0, 0, 0)
         self.build(layout)
@@ -63,6 +64,12 @@ class Tab(QWidget):
         self.explanation.setVisible(bool(sentence))
         self.controls.setEnabled(not sentence)
         self.on_image()
+        self._make_room()
+
+    def _make_room(self) -> None:
+        """Keep the area as wide as its contents and the scroll bar, which would cover them otherwise."""
+        bar = self._area.verticalScrollBar().sizeHint().width()
+        self._area.setMinimumWidth(self._area.widget().minimumSizeHint().width() + bar)
 
     def _scrolling(self) -> QScrollArea:
         body = QWidget()

@@ -39,7 +39,7 @@ def tab(viewer: Any, truth: np.ndarray, tmp_path: Path) -> AnnotateWidget:
 
 
 def test_three_painted_slices_give_the_ball(tab: AnnotateWidget, qtbot: Any, truth: np.ndarray) -> None:
-    tab.seconds.setValue(10)
+    tab.seconds.setValue(20)
     finish(qtbot, tab.runner, tab.row.run_button.click, timeout=180000)
     (mask,) = [layer for layer in tab.viewer.layers if role_of(layer) == "mask"]
     rest = [index for index in range(16) if index not in (5, 8, 11)]

@@ -7,7 +7,7 @@ import nibabel
 import numpy as np
 import pytest
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QAbstractButton, QLabel, QTextBrowser, QWidget
+from qtpy.QtWidgets import QAbstractButton, QLabel, QScrollArea, QTextBrowser, QWidget
 
 from napari_medpatch.io.array_source import ArraySource
 from napari_medpatch.io.hu import HU_WINDOWS
@@ -150,6 +150,10 @@ def test_the_panel_fits_a_1080p_screen(panel: MedPatchPanel, volume: ArraySource
     add(panel.viewer, volume)
     assert panel.minimumSizeHint().height() < 500
     assert panel.minimumSizeHint().width() < 480
+    # Nothing hides behind a scroll bar.
+    for index in range(panel.tabs.count()):
+        area = panel.tabs.widget(index).findChild(QScrollArea)
+        assert area.minimumWidth() > area.widget().minimumSizeHint().width()
 
 
 def test_guide_is_the_one_of_the_documentation(qtbot: Any) -> None:
