@@ -111,7 +111,7 @@ def test_full_disk_leaves_the_old_mask(
     assert [p.name for p in tmp_path.iterdir() if p.name.startswith(".tmp")] == []
 
 
-@pytest.mark.parametrize(("value", "word"), [(0, "labels"), (1, "background"), (2, "background")])
+@pytest.mark.parametrize(("value", "word"), [(0, "Nothing is painted"), (1, "background"), (2, "background")])
 def test_labels_that_teach_nothing(
     volume: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], value: int, word: str
 ) -> None:
