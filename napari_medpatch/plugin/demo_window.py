@@ -10,7 +10,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
-from contextlib import ExitStack, chdir
+from contextlib import chdir
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -43,16 +43,18 @@ def take_screenshots(folder: str | os.PathLike[str], *, seconds: int = 20, theme
     list of Path
         The pictures.
     """
-    with tempfile.TemporaryDirectory() as scratch, ExitStack() as stack:
+    with tempfile.TemporaryDirectory() as scratch:
         # Preferences, strokes and exports of the demonstration are nobody's but its own.
         os.environ["NAPARI_CONFIG"] = str(Path(scratch) / "settings.yaml")
-        tour = _Tour(Path(scratch), Path(folder).resolve(), theme)
-        stack.enter_context(chdir(scratch))
+        import napari
+
+        viewer = napari.Viewer(show_welcome_screen=False)
+        viewer.theme = theme
+        viewer.window.resize(*_SIZE)
         try:
-            tour.run(seconds)
+            return Tour(viewer, Path(scratch), Path(folder)).run(seconds)
         finally:
-            tour.viewer.close()
-        return tour.pictures
+            viewer.close()
 
 
 def show_results(viewer: "napari.Viewer", folder: Path) -> None:
@@ -90,22 +92,40 @@ def show_results(viewer: "napari.Viewer", folder: Path) -> None:
         viewer.add_layer(layer)
 
 
-class _Tour:
-    """A visit to each tab, in the order people work."""
+class Tour:
+    """A visit to each tab, in the order people work.
 
-    def __init__(self, scratch: Path, folder: Path, theme: str) -> None:
-        import napari
+    Parameters
+    ----------
+    viewer : napari.Viewer
+        An empty one.
+    scratch : Path
+        For copies of the samples, the strokes beside them and exports.
+    folder : Path
+        For the pictures.
+    """
 
+    def __init__(self, viewer: "napari.Viewer", scratch: Path, folder: Path) -> None:
         from napari_medpatch.plugin.launch import add_panel
 
-        self.scratch, self.folder = scratch, folder
+        scratch.mkdir(exist_ok=True)
+        self.viewer, self.scratch, self.folder = viewer, scratch, folder.resolve()
         self.pictures: list[Path] = []
-        self.viewer = napari.Viewer(show_welcome_screen=False)
-        self.viewer.theme = theme
-        self.viewer.window.resize(*_SIZE)
-        self.panel: MedPatchPanel = add_panel(self.viewer)
+        self.panel: MedPatchPanel = add_panel(viewer)
 
-    def run(self, seconds: int) -> None:
+    def run(self, seconds: int) -> list[Path]:
+        """Work through all tabs; returns the pictures.
+
+        Parameters
+        ----------
+        seconds : int
+            Time budget of the retraining.
+        """
+        with chdir(self.scratch):
+            self._visit(seconds)
+        return self.pictures
+
+    def _visit(self, seconds: int) -> None:
         self.picture("start")
         self.open("thorax")
         self.picture("open")

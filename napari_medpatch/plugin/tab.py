@@ -6,6 +6,7 @@ from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QFrame, QLabel, QScrollArea, QVBoxLayout, QWidget
 
 from napari_medpatch.plugin.current_image import CurrentImage
+from napari_medpatch.plugin.focus_order import order_focus
 from napari_medpatch.plugin.image_header import ImageHeader
 from napari_medpatch.plugin.links import bare
 
@@ -43,6 +44,7 @@ class Tab(QWidget):
         layout = QVBoxLayout(self.controls)
         layout.setContentsMargins(0, 0, 0, 0)
         self.build(layout)
+        order_focus(self.controls)
         self.current.changed.connect(self.refresh)
         self.refresh()
 

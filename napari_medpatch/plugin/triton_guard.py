@@ -14,11 +14,11 @@ def keep_triton_out() -> None:
     when it is there, but only ``torch.compile`` needs it, which MedPatch does not use. Drivers without
     LLVM, such as NVIDIA's, are left alone, and so is a triton that is loaded already.
     """
-    if "triton" not in sys.modules and _draws_through_mesa():
+    if "triton" not in sys.modules and draws_through_mesa():
         sys.modules["triton"] = None  # type: ignore[assignment]
 
 
-def _draws_through_mesa(maps: Path = Path("/proc/self/maps")) -> bool:
+def draws_through_mesa(maps: Path = Path("/proc/self/maps")) -> bool:
     """Return whether Mesa's driver is loaded; only Linux can tell, and only Linux has triton."""
     try:
         loaded = maps.read_text(errors="replace")

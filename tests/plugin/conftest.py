@@ -1,5 +1,6 @@
 """Fixtures of the window tests: a registered plugin with settings of its own, small images, fake jobs."""
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -94,12 +95,10 @@ closed: list[int] = []
 
 @pytest.fixture(scope="session")
 def slide_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A small phantom slide with real JPEG tiles."""
-    from napari_medpatch.samples import make_slide
+    """A copy of the sample slide: project folders are made beside it."""
+    from napari_medpatch.samples import sample_path
 
-    path = tmp_path_factory.mktemp("slide") / "phantom.tiff"
-    make_slide(path, size=(1024, 1536), mpp=0.5)
-    return path
+    return Path(shutil.copy(sample_path("slide"), tmp_path_factory.mktemp("slide") / "phantom.tiff"))
 
 
 @pytest.fixture

@@ -6,8 +6,8 @@ from typing import Any
 import nibabel
 import numpy as np
 import pytest
-from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QAbstractButton, QLabel, QScrollArea, QTextBrowser, QWidget
+from qtpy.QtCore import QEvent, Qt
+from qtpy.QtWidgets import QAbstractButton, QApplication, QLabel, QScrollArea, QTabBar, QTextBrowser, QWidget
 
 from napari_medpatch.io.array_source import ArraySource
 from napari_medpatch.io.hu import HU_WINDOWS
@@ -163,3 +163,44 @@ def test_guide_is_the_one_of_the_documentation(qtbot: Any) -> None:
     packaged = Path(calibrate.__file__).with_name("guide.md").read_text(encoding="utf-8")
     without_pictures = [line for line in docs.read_text(encoding="utf-8").splitlines() if not line.startswith("![")]
     assert [line for line in without_pictures if line] == [line for line in packaged.splitlines() if line]
+
+
+@pytest.mark.parametrize("name", ["Open", "Classify", "Segment", "Paint & learn", "Export"])
+def test_each_tab_is_a_widget_of_its_own(viewer: Any, volume: ArraySource, name: str) -> None:
+    dock, widget = viewer.window.add_plugin_dock_widget("napari-medpatch", name)
+    add(viewer, volume)
+    assert any("Volume, array: 40 × 32 × 12 voxels" in label.text() for label in widget.findChildren(QLabel))
+    # napari goes on without it, and so do its layers' events.
+    viewer.window.remove_dock_widget(dock)
+    QApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
+    add(viewer, volume)
+    viewer.layers.clear()
+    assert len(viewer.layers) == 0
+
+
+def test_focus_moves_from_top_to_bottom(panel: MedPatchPanel, volume: ArraySource, slide_file: Path) -> None:
+    add(panel.viewer, volume)
+    panel.annotate_tab.new_labels()
+    for index in range(panel.tabs.count()):
+        panel.tabs.setCurrentIndex(index)
+        tab = panel.tabs.currentWidget()
+        panel.resize(420, 900)
+        panel.grab()  # lays out what is not on a screen
+        places = [_place(widget, tab) for widget in _focus_chain(tab)]
+        assert places == sorted(places), panel.tabs.tabText(index)
+
+
+def _focus_chain(tab: QWidget) -> list[QWidget]:
+    found, widget = [], tab.nextInFocusChain()
+    while widget is not tab:
+        wanted = widget.focusPolicy() & Qt.FocusPolicy.TabFocus and not isinstance(widget, QTabBar | QScrollArea)
+        if wanted and tab.isAncestorOf(widget) and widget.isVisibleTo(tab) and widget.focusProxy() is None:
+            found.append(widget)
+        widget = widget.nextInFocusChain()
+    return found
+
+
+def _place(widget: QWidget, tab: QWidget) -> tuple[int, int]:
+    """Row (ten pixels high, so that neighbours count as one row) and column."""
+    middle = widget.mapTo(tab, widget.rect().center())
+    return (middle.y() // 12, widget.mapTo(tab, widget.rect().topLeft()).x())
