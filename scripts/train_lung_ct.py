@@ -70,7 +70,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("folder", type=Path, help="folder of the real scans, see lung_cases.real")
     parser.add_argument("-o", "--output", type=Path, required=True, help="bundle folder to write")
     parser.add_argument("--start", type=Path, help="go on from this bundle, with all scans")
-    parser.add_argument("--steps", type=int, default=2000)
+    parser.add_argument("--steps", type=int, default=1900)
     parser.add_argument("--patients", type=int, default=70)
     parser.add_argument("--rate", type=float, default=4e-3)
     parser.add_argument("--report-every", type=int, default=300)
