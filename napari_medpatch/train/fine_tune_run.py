@@ -202,7 +202,8 @@ class FineTuneRun:
         fastest = float("inf")
         while self.budget.fraction < 1:
             start = time.perf_counter()
-            loss = self._learner.step(self.budget.fraction)
+            # In a thread, because on a slow or busy machine a step takes longer than a stop may.
+            loss = yield from self._working(patiently(self._learner.step, self.budget.fraction))
             fastest = min(fastest, time.perf_counter() - start)
             self.budget.steps_done = self._learner.steps
             self.budget.keep_back(self._reserve(fastest))
@@ -225,7 +226,8 @@ class FineTuneRun:
         network = yield from self._network()
         self.blend = blend_by_fold(network, prior.without_fold, problem.labels, prior.fold.held)
         if self.blend.tally is not None and self.blend.network_tally is not None:
-            self.metrics |= self.blend.tally.metrics(self.labels.foreground)
+            # Scores of all folds tell more than those of one, so they stand where there are any.
+            self.metrics = {**self.blend.tally.metrics(self.labels.foreground), **self.metrics}
             self.metrics["network_dice"] = self.blend.network_tally.dice
             scores = {key: value for key, value in self.metrics.items() if key != "loss"}
             yield Validated(self._learner.steps, scores)
@@ -238,9 +240,9 @@ class FineTuneRun:
 
     def _save(self) -> None:
         folder = self.out if self.out is not None else Path(tempfile.mkdtemp(prefix="medpatch-")) / self.card.name
-        card = replace(self.card, training=self._provenance(), metrics=dict(self.metrics))
-        self.bundle = save_bundle(folder, card, self._learner.average.cpu())
-        self._learner.average.to(self.device)
+        model, steps = self._learner.best_so_far()
+        record = {**self._provenance(), "steps": steps}
+        self.bundle = save_bundle(folder, replace(self.card, training=record, metrics=dict(self.metrics)), model)
 
     def _predict(self) -> Iterator[Event]:
         estimate = self.prior.probabilities if self.prior is not None else None

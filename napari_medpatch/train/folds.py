@@ -99,8 +99,9 @@ def make_folds(labels: LabelArray, slices: Sequence[PaintedSlices], most: int) -
 def held_out(folds: Sequence[Fold], name: str, least: int = 4) -> Fold | None:
     """Return the fold that scores the network, None if there are fewer than ``least``.
 
-    The choice depends on the image and the place only, so a slice that was held out stays so when the
-    model is trained again on more paint.
+    The first and the last slice across an axis are not chosen: they cut the tips of objects, where a few
+    pixels decide the score. The choice among the others depends on the image and the place only, so a slice
+    that was held out stays so when the model is trained again on more paint.
 
     Parameters
     ----------
@@ -111,9 +112,15 @@ def held_out(folds: Sequence[Fold], name: str, least: int = 4) -> Fold | None:
     least : int
         Below that many, every slice is needed for training.
     """
-    if len(folds) < least:
+    inner = [fold for fold in folds if not _outermost(fold, folds)]
+    if len(folds) < least or not inner:
         return None
-    return min(folds, key=lambda fold: hashlib.sha256(f"{name} {fold.axis} {fold.index}".encode()).digest())
+    return min(inner, key=lambda fold: hashlib.sha256(f"{name} {fold.axis} {fold.index}".encode()).digest())
+
+
+def _outermost(fold: Fold, folds: Sequence[Fold]) -> bool:
+    indices = [other.index for other in folds if other.axis == fold.axis]
+    return fold.axis >= 0 and fold.index in (min(indices), max(indices))
 
 
 def _slice_folds(labels: LabelArray, slices: Sequence[PaintedSlices]) -> list[Fold]:

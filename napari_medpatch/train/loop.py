@@ -2,6 +2,7 @@
 
 import copy
 import math
+import threading
 from collections.abc import Callable, Generator
 from typing import TYPE_CHECKING
 
@@ -60,6 +61,7 @@ class Learner:
         self._class_weight = torch.from_numpy(class_weight).to(device)
         self._optimiser = torch.optim.AdamW(self._model.parameters(), lr=rate, weight_decay=1e-4)
         self.average = copy.deepcopy(self._model)
+        self._following = threading.Lock()
 
     def aim(self, draw: Callable[[], Batch], class_weight: FloatArray) -> None:
         """Go on with other targets."""
@@ -100,9 +102,15 @@ class Learner:
         torch.autograd.backward(loss)
         torch.nn.utils.clip_grad_norm_(self._model.parameters(), 5.0)
         self._optimiser.step()
-        self.steps += 1
-        _follow(self.average, self._model, min(0.98, (1 + self.steps) / (10 + self.steps)))
+        with self._following:
+            self.steps += 1
+            _follow(self.average, self._model, min(0.98, (1 + self.steps) / (10 + self.steps)))
         return float(loss.detach())
+
+    def best_so_far(self) -> "tuple[nn.Module, int]":
+        """Return a copy of the averaged network on the CPU and its steps; also while a step is under way."""
+        with self._following:
+            return copy.deepcopy(self.average).cpu(), self.steps
 
     def predict(self, inputs: FloatArray) -> Generator[None, None, FloatArray]:
         """Run the averaged network over a whole working image, yielding while it takes.

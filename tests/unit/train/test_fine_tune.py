@@ -7,11 +7,12 @@ import pytest
 
 from napari_medpatch.annotate.sparse import SparseLabels
 from napari_medpatch.errors import BundleError, GeometryError, LabelsError, OutputError
-from napari_medpatch.events import BlockSegmented, Finished, Noted, Started, StepDone, Validated, run
+from napari_medpatch.events import BlockSegmented, Finished, Noted, Started, StepDone, Validated, Working, run
 from napari_medpatch.infer.segment import SegmentSettings, segment
 from napari_medpatch.io.array_source import ArraySource
 from napari_medpatch.models.bundle import load_bundle
 from napari_medpatch.train.fine_tune import FineTuneSettings, fine_tune
+from napari_medpatch.train.loop import Learner
 
 QUICK = FineTuneSettings(steps=3, device="cpu")
 NAMES = ("background", "dark", "bright")
@@ -93,6 +94,23 @@ def test_stopping_keeps_the_model_so_far(volume, labels, tmp_path):
             break
     job.close()
     assert load_bundle(tmp_path / "model").card.training["steps"] == 2
+
+
+def test_stopping_does_not_wait_for_a_slow_step(volume, labels, tmp_path, monkeypatch):
+    job = fine_tune(volume, labels, settings=FineTuneSettings(steps=1000, device="cpu"), out=tmp_path / "model")
+    next(event for event in job if isinstance(event, StepDone))
+    quick = Learner.step
+
+    def slow(self, fraction):
+        time.sleep(3)
+        return quick(self, fraction)
+
+    monkeypatch.setattr(Learner, "step", slow)
+    assert isinstance(next(job), Working)
+    begun = time.perf_counter()
+    job.close()
+    assert time.perf_counter() - begun < 2
+    assert load_bundle(tmp_path / "model").card.training["steps"] == 1
 
 
 def test_stopping_before_the_first_step_leaves_nothing(volume, labels, tmp_path):

@@ -84,3 +84,9 @@ def test_the_held_out_slice_stays_the_same_when_more_is_painted():
     folds = [f for f in make_folds(more, painted_slices(more), 9) if f.index in (2, 6, 10, 14)]
     assert held_out(folds, "ct.nii").index == chosen.index
     assert held_out(folds[:3], "ct.nii") is None
+
+
+def test_the_tips_of_objects_are_not_held_out():
+    labels = slices_at([2, 6, 10, 14])
+    folds = make_folds(labels, painted_slices(labels), 9)
+    assert {held_out(folds, f"{n}.nii").index for n in range(30)} == {6, 10}

@@ -72,6 +72,17 @@ def test_padding_is_what_inference_does():
     assert patch_shape((100, 300)) == (100, 128)
 
 
+def test_the_best_so_far_is_a_copy(task):
+    learner = learner_for(*task)
+    learner.step(0.0)
+    model, steps = learner.best_so_far()
+    before = model.state_dict()["head.bias"].clone()
+    learner.step(0.1)
+    assert steps == 1
+    assert torch.equal(model.state_dict()["head.bias"], before)
+    assert not torch.equal(learner.average.state_dict()["head.bias"], before)
+
+
 def saved_base(tmp_path, names=("background", "lung")):
     card = replace(CARD, class_names=names)
     torch.manual_seed(5)
