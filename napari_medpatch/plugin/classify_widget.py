@@ -10,8 +10,8 @@ from napari_medpatch.plugin.inference_settings import where_models_run
 from napari_medpatch.plugin.job_row import JobRow
 from napari_medpatch.plugin.jobs import JobRunner
 from napari_medpatch.plugin.links import source_of, spacing_of
+from napari_medpatch.plugin.live_heat_map import LiveHeatMap
 from napari_medpatch.plugin.model_chooser import ModelChooser
-from napari_medpatch.plugin.overlays import LiveHeatMap
 from napari_medpatch.plugin.settings import keep, preference
 from napari_medpatch.plugin.tab import Tab
 from napari_medpatch.plugin.tissue_layer import add_tissue, find_tissue, tissue_layer, tissue_of

@@ -10,8 +10,8 @@ from napari_medpatch.plugin.inference_settings import where_models_run
 from napari_medpatch.plugin.job_row import JobRow
 from napari_medpatch.plugin.jobs import JobRunner
 from napari_medpatch.plugin.links import source_of
+from napari_medpatch.plugin.live_mask import LiveMask
 from napari_medpatch.plugin.model_chooser import ModelChooser
-from napari_medpatch.plugin.overlays import LiveMask
 from napari_medpatch.plugin.settings import keep, preference
 from napari_medpatch.plugin.tab import Tab
 

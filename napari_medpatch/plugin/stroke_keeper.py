@@ -50,14 +50,14 @@ class StrokeWriter:
     Parameters
     ----------
     layer : Labels
-        What it holds now counts as written.
+        An empty one counts as written; strokes do not, wherever they come from.
     save : callable
         Writes an array of labels.
     """
 
     def __init__(self, layer: "napari.layers.Labels", save: Save) -> None:
         self._layer, self._save = layer, save
-        self._written = _checksum(layer.data)
+        self._written = None if layer.data.any() else _checksum(layer.data)
         self._renamed = False
         self._lock = threading.Lock()
 
@@ -136,7 +136,7 @@ class StrokeKeeper(QObject):
         for emitter in (layer.events.paint, layer.events.labels_update, layer.events.set_data):
             listen(emitter, self.touch)
         self._timer.start()
-        self._touched = True
+        self.touch()
 
     def touch(self, _event: Any = None) -> None:
         """Look at the labels again soon."""

@@ -12,7 +12,7 @@ from qtpy.QtCore import Qt
 from napari_medpatch.io.array_source import ArraySource
 from napari_medpatch.plugin.export_widget import ExportWidget
 from napari_medpatch.plugin.layers import layer_data
-from napari_medpatch.plugin.overlays import LiveMask
+from napari_medpatch.plugin.live_mask import LiveMask
 
 
 @pytest.fixture

@@ -30,8 +30,8 @@ def tab(viewer: Any, truth: np.ndarray, tmp_path: Path) -> AnnotateWidget:
     source = ArraySource(hu, "volume", spacing=(2.0, 1.0, 1.0), path=tmp_path / "ball.nii")
     ((data, attributes, _),) = layer_data(source)
     viewer.add_image(data, **attributes)
-    widget.new_labels()
-    labels = widget.labels()
+    widget.box.new_labels()
+    labels = widget.box.labels()
     for index in (5, 8, 11):
         labels.data[index] = truth[index] + 1
     labels.refresh()

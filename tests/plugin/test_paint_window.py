@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from conftest import finish
 from qtpy.QtCore import Qt
+from qtpy.QtGui import QCloseEvent, QShowEvent
 
 from napari_medpatch.annotate.project import Project
 from napari_medpatch.errors import LabelsError
@@ -88,8 +89,8 @@ def test_paint_train_refresh(tab: AnnotateWidget, qtbot: Any, training: FakeTrai
     (image,) = open_paths(viewer, [ct_file])
     tab.run()
     assert "New sparse labels" in tab.row.message.text()
-    qtbot.mouseClick(tab.new_button, Qt.MouseButton.LeftButton)
-    layer = tab.labels()
+    qtbot.mouseClick(tab.box.new_button, Qt.MouseButton.LeftButton)
+    layer = tab.box.labels()
     assert layer.data.dtype == np.uint8
     assert layer.data.shape == image.data.shape
     np.testing.assert_allclose(layer.scale, image.scale)
@@ -124,11 +125,11 @@ def test_strokes_are_on_disk_within_five_seconds_and_offered_again(
 ) -> None:
     viewer = tab.viewer
     (image,) = open_paths(viewer, [ct_file])
-    qtbot.waitUntil(lambda: not tab.finder.is_running, timeout=10000)
-    assert tab.resume_button.isHidden()
-    tab.new_labels()
-    layer = tab.labels()
-    tab.classes.list.item(1).setText("lung")
+    qtbot.waitUntil(lambda: not tab.box.finder.is_running, timeout=10000)
+    assert tab.box.resume_button.isHidden()
+    tab.box.new_labels()
+    layer = tab.box.labels()
+    tab.box.classes.list.item(1).setText("lung")
     project = Project.for_source(image.metadata["medpatch_source"])
     stroke(layer, 2, 14)
     painted = time.monotonic()
@@ -139,7 +140,7 @@ def test_strokes_are_on_disk_within_five_seconds_and_offered_again(
     qtbot.waitUntil(saved, timeout=5000)
     assert time.monotonic() - painted < 5
     assert project.latest_labels().labels.class_names == ("background", "lung")
-    assert "lung" in tab.fraction.text()
+    assert "lung" in tab.box.fraction.text()
     # Undo is a change too.
     layer.undo()
     qtbot.waitUntil(saved, timeout=5000)
@@ -150,16 +151,16 @@ def test_strokes_are_on_disk_within_five_seconds_and_offered_again(
     viewer.layers.clear()
     assert np.array_equal(project.latest_labels().labels.labels, strokes)
     open_paths(viewer, [ct_file])
-    qtbot.waitUntil(lambda: not tab.resume_button.isHidden(), timeout=10000)
-    qtbot.mouseClick(tab.resume_button, Qt.MouseButton.LeftButton)
-    assert np.array_equal(tab.labels().data, strokes)
-    assert tab.classes.names() == ("background", "lung")
+    qtbot.waitUntil(lambda: not tab.box.resume_button.isHidden(), timeout=10000)
+    qtbot.mouseClick(tab.box.resume_button, Qt.MouseButton.LeftButton)
+    assert np.array_equal(tab.box.labels().data, strokes)
+    assert tab.box.classes.names() == ("background", "lung")
 
 
 def test_classes_and_brush(tab: AnnotateWidget, qtbot: Any, ct_file: Path) -> None:
     open_paths(tab.viewer, [ct_file])
-    tab.new_labels()
-    layer, classes = tab.labels(), tab.classes
+    tab.box.new_labels()
+    layer, classes = tab.box.labels(), tab.box.classes
     qtbot.mouseClick(classes.add_button, Qt.MouseButton.LeftButton)
     assert classes.names() == ("background", "class 1", "class 2")
     assert layer.selected_label == 3
@@ -172,15 +173,15 @@ def test_classes_and_brush(tab: AnnotateWidget, qtbot: Any, ct_file: Path) -> No
     classes.list.setCurrentRow(0)
     assert layer.selected_label == 1
     for mode in ("erase", "fill", "pan_zoom", "paint"):
-        qtbot.mouseClick(tab.paint.buttons[mode], Qt.MouseButton.LeftButton)
+        qtbot.mouseClick(tab.box.paint.buttons[mode], Qt.MouseButton.LeftButton)
         assert layer.mode == mode
     layer.mode = "erase"
-    assert tab.paint.buttons["erase"].isChecked()
-    tab.paint.size.setValue(25)
+    assert tab.box.paint.buttons["erase"].isChecked()
+    tab.box.paint.size.setValue(25)
     assert layer.brush_size == 25
     layer.brush_size = 7
-    assert tab.paint.size.value() == 7
-    tab.paint.in_3d.setChecked(True)
+    assert tab.box.paint.size.value() == 7
+    tab.box.paint.in_3d.setChecked(True)
     assert layer.n_edit_dimensions == 3
 
 
@@ -189,12 +190,12 @@ def test_a_slide_is_painted_at_a_resolution_that_napari_can_edit(
 ) -> None:
     (image,) = open_paths(tab.viewer, [slide_file])
     assert all(max(grid.shape) <= 8192 for grid in paintable_grids(image))
-    coarse = len(tab.grids) - 1
+    coarse = len(tab.box.grids) - 1
     assert coarse > 0
-    tab.grid_combo.setCurrentIndex(coarse)
-    tab.new_labels()
-    layer = tab.labels()
-    assert layer.data.shape == tab.grids[coarse].shape
+    tab.box.grid_combo.setCurrentIndex(coarse)
+    tab.box.new_labels()
+    layer = tab.box.labels()
+    assert layer.data.shape == tab.box.grids[coarse].shape
     full = np.array(image.data[0].shape[:2])
     np.testing.assert_allclose(
         layer.data_to_world(np.array(layer.data.shape) - 0.5), image.data_to_world(full - 0.5), rtol=2e-3
@@ -203,6 +204,30 @@ def test_a_slide_is_painted_at_a_resolution_that_napari_can_edit(
     finish(qtbot, tab.runner, tab.row.run_button.click)
     (mask,) = [each for each in tab.viewer.layers if role_of(each) == "mask"]
     np.testing.assert_allclose(mask.data_to_world((3, 4)), layer.data_to_world((3, 4)))
+
+
+def test_strokes_are_written_when_the_window_closes(tab: AnnotateWidget, ct_file: Path) -> None:
+    (image,) = open_paths(tab.viewer, [ct_file])
+    tab.box.new_labels()
+    tab.box.showEvent(QShowEvent())
+    stroke(tab.box.labels(), 2, 14)
+    project = Project.for_source(image.metadata["medpatch_source"])
+    assert not project.has_labels()
+    tab.box.eventFilter(tab.box.window(), QCloseEvent())
+    assert np.array_equal(project.latest_labels().labels.labels, tab.box.labels().data)
+
+
+def test_strokes_that_were_there_before_the_panel_are_saved_too(tab: AnnotateWidget, qtbot: Any, ct_file: Path) -> None:
+    (image,) = open_paths(tab.viewer, [ct_file])
+    tab.box.new_labels()
+    tab.box.keeper.watch(None)
+    stroke(tab.box.labels(), 2, 14)
+    project = Project.for_source(image.metadata["medpatch_source"])
+    again = AnnotateWidget(tab.viewer)
+    qtbot.addWidget(again)
+    assert again.box.labels() is tab.box.labels()
+    qtbot.waitUntil(project.has_labels, timeout=5000)
+    assert np.array_equal(project.latest_labels().labels.labels, tab.box.labels().data)
 
 
 def test_labels_error_is_the_trainers(training: FakeTraining) -> None:

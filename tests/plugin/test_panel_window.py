@@ -125,9 +125,9 @@ def test_pixel_size_of_a_slide_moves_its_results_along(
         tab.opener.open([slide_file])
     image = panel.current.layer
     assert tab.mpp_x.value() == pytest.approx(0.5, rel=1e-3)
-    panel.annotate_tab.grid_combo.setCurrentIndex(len(panel.annotate_tab.grids) - 1)
-    panel.annotate_tab.new_labels()
-    labels = panel.annotate_tab.labels()
+    panel.annotate_tab.box.grid_combo.setCurrentIndex(len(panel.annotate_tab.box.grids) - 1)
+    panel.annotate_tab.box.new_labels()
+    labels = panel.annotate_tab.box.labels()
     corner = np.array(labels.data.shape) - 0.5
     viewer.layers.selection.active = image
     tab.mpp_x.setValue(0.25)
@@ -180,7 +180,7 @@ def test_each_tab_is_a_widget_of_its_own(viewer: Any, volume: ArraySource, name:
 
 def test_focus_moves_from_top_to_bottom(panel: MedPatchPanel, volume: ArraySource, slide_file: Path) -> None:
     add(panel.viewer, volume)
-    panel.annotate_tab.new_labels()
+    panel.annotate_tab.box.new_labels()
     for index in range(panel.tabs.count()):
         panel.tabs.setCurrentIndex(index)
         tab = panel.tabs.currentWidget()

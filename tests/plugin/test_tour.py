@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from napari_medpatch.models import registry
-from napari_medpatch.plugin.demo_window import Tour
+from napari_medpatch.plugin.tour import Tour
 
 SHIPPED = registry.SHIPPED
 
