@@ -26,8 +26,10 @@ from napari_medpatch.train.config import Budget, FineTuneSettings
 from napari_medpatch.train.features import FloatArray
 from napari_medpatch.train.fine_tune_card import first_card, training_record
 from napari_medpatch.train.fine_tune_result import FineTuneResult
+from napari_medpatch.train.forest import threads
 from napari_medpatch.train.loop import Batch, Learner
 from napari_medpatch.train.overlay import mask_blocks
+from napari_medpatch.train.pace import Pace
 from napari_medpatch.train.patches import batch_maker, pad_image
 from napari_medpatch.train.prior import Prior, make_prior
 from napari_medpatch.train.problem import Problem, pose_problem, with_resolution
@@ -65,6 +67,7 @@ class FineTuneRun:
         self.settings = settings
         self.out = out
         self.budget = Budget(settings.seconds, settings.steps)
+        self._threads = threads()
         self.device = pick_device(settings.device)
         self.precision = training_precision(self.device)
         name = out.name if out is not None else "fine-tuned"
@@ -82,6 +85,8 @@ class FineTuneRun:
 
     def events(self) -> Iterator[Event]:
         """Do it all."""
+        import torch
+
         self.plan = plan_segmentation(self.source, replace(self.card, intensity=_PLACEHOLDER[self.card.dimensions]))
         yield Started(self.budget.total, self.budget.unit, context=self._context())
         yield from self._notes()
@@ -96,6 +101,8 @@ class FineTuneRun:
             if self._learner.steps:
                 self._save()
             raise
+        finally:
+            torch.set_num_threads(self._threads)
         self._save()
         if self.settings.predict:
             yield from self._predict()
@@ -199,12 +206,15 @@ class FineTuneRun:
         begun = time.perf_counter()
         self.budget.start_training()
         waiting = self.prior is not None and self.prior.fold is not None
+        pace = Pace(self._threads, fixed=self.budget.steps is not None)
         fastest = float("inf")
         while self.budget.fraction < 1:
-            start = time.perf_counter()
+            used, start = pace.threads(), time.perf_counter()
             # In a thread, because on a slow or busy machine a step takes longer than a stop may.
-            loss = yield from self._working(patiently(self._learner.step, self.budget.fraction))
-            fastest = min(fastest, time.perf_counter() - start)
+            loss = yield from self._working(patiently(self._learner.step, self.budget.fraction, used))
+            took = time.perf_counter() - start
+            pace.took(used, took)
+            fastest = min(fastest, took)
             self.budget.steps_done = self._learner.steps
             self.budget.keep_back(self._reserve(fastest))
             self.metrics["loss"] = loss

@@ -70,13 +70,15 @@ class Learner:
         self.draw = draw
         self._class_weight = torch.from_numpy(class_weight).to(self.device)
 
-    def step(self, fraction: float) -> float:
+    def step(self, fraction: float, threads: int | None = None) -> float:
         """Take one step.
 
         Parameters
         ----------
         fraction : float
             How much of the training is over, 0…1: the learning rate follows a cosine over it.
+        threads : int, optional
+            Of the processor; torch's own choice by default. The calling thread keeps the setting.
 
         Returns
         -------
@@ -87,6 +89,8 @@ class Learner:
 
         from napari_medpatch.train.losses import weighted_loss
 
+        if threads is not None:
+            torch.set_num_threads(threads)
         self._model.train()
         if fraction > _FREEZE_NORM_AT:
             _freeze_norm(self._model)

@@ -10,6 +10,7 @@ import numpy as np
 from napari_medpatch.annotate.sparse import LabelArray, SparseLabels
 from napari_medpatch.errors import MissingSpacingError
 from napari_medpatch.geometry import Box, split_axis
+from napari_medpatch.infer.patience import patiently
 from napari_medpatch.infer.resample import WorkingGrid
 from napari_medpatch.infer.segment_plan import SegmentPlan, fov_diameter, plan_segmentation
 from napari_medpatch.io.labels_file import labels_downsample
@@ -103,14 +104,14 @@ def _volume(
     source: Source, labels: SparseLabels, card: ModelCard, base: "Bundle | None"
 ) -> Generator[None, None, Problem]:
     given = base.card.intensity if base is not None else None
-    wide = value_range(source, given)
+    wide = yield from patiently(value_range, source, given)
     plan = plan_segmentation(source, replace(card, intensity=wide.intensity))
     for _ in plan.image.prepare():
         yield
     grid = _grid(plan)
     image = plan.image.block(Box.whole(grid.shape))
-    pooled = pool_labels(labels.labels, grid, (1.0,) * 3, card.num_classes)
-    narrow = detail_window(image[0], pooled, wide)
+    pooled = yield from patiently(pool_labels, labels.labels, grid, (1.0,) * 3, card.num_classes)
+    narrow = yield from patiently(detail_window, image[0], pooled, wide)
     seen = Window.of(given) if given is not None else narrow.widened(wide)
     return Problem(
         plan,
@@ -146,7 +147,7 @@ def _picture(
         image,
         inputs.astype(np.float32),
         image.mean(axis=0),
-        pool_labels(labels.labels, grid, downsample, card.num_classes),
+        (yield from patiently(pool_labels, labels.labels, grid, downsample, card.num_classes)),
     )
 
 

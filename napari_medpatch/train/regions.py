@@ -70,8 +70,10 @@ def random_walk(image: FloatArray, probabilities: FloatArray, labels: LabelArray
     present = np.unique(seeds)
     if not np.array_equal(present, np.arange(len(probabilities) + 1)):
         return probabilities
-    # A rough solution overshoots a little; it is clipped, and only its largest class matters much.
-    walked = random_walker(image, seeds, beta=_EDGE_WEIGHT, mode="cg_j", tol=1e-2, prob_tol=1.0, return_full_prob=True)
+    # A rough solution overshoots here and there; it is clipped, and only its largest class matters much.
+    walked = random_walker(
+        image, seeds, beta=_EDGE_WEIGHT, mode="cg_j", tol=1e-2, prob_tol=np.inf, return_full_prob=True
+    )
     clipped = np.clip(walked, 1e-6, 1)
     return np.asarray(clipped / clipped.sum(axis=0), np.float32)
 

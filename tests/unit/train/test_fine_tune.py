@@ -101,9 +101,9 @@ def test_stopping_does_not_wait_for_a_slow_step(volume, labels, tmp_path, monkey
     next(event for event in job if isinstance(event, StepDone))
     quick = Learner.step
 
-    def slow(self, fraction):
+    def slow(self, fraction, threads=None):
         time.sleep(3)
-        return quick(self, fraction)
+        return quick(self, fraction, threads)
 
     monkeypatch.setattr(Learner, "step", slow)
     assert isinstance(next(job), Working)
