@@ -69,12 +69,16 @@ class PatchesScored:
         (N, 4) int64, ``y0, x0, y1, x1`` in level-0 pixels.
     probabilities : ndarray
         (N, C) float32.
+    extras : mapping of str to ndarray
+        (N,) float32 by name: what else is known of each patch (``"uncertainty"``, ``"attention"``).
+        :class:`Started` lists the names as ``context["extra_names"]``.
     """
 
     done: int
     cells: npt.NDArray[np.int64]
     boxes: npt.NDArray[np.int64]
     probabilities: npt.NDArray[np.float32]
+    extras: Mapping[str, npt.NDArray[np.float32]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

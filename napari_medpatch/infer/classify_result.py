@@ -33,6 +33,20 @@ class ClassifySettings:
         ``"auto"``, ``"float32"`` or ``"bfloat16"``.
     threads : int
         Readers; 0 chooses.
+    stride_um : float, optional
+        From one patch to the next, in µm; takes the place of ``overlap``.
+    tiling : str
+        Name of a rule in :data:`napari_medpatch.patches.presets.TILINGS`.
+    tta : int
+        Random views of each patch to average with the plain one (test-time augmentation).
+    mc_dropout : int
+        Passes with random dropout to average (Monte-Carlo dropout).
+    seed : int
+        Of random views and dropout.
+    compress : bool
+        Write ``<stem>.geojson.gz``.
+    top_k : int
+        Patches in the slide's top-k mean.
     """
 
     device: str = "auto"
@@ -43,6 +57,13 @@ class ClassifySettings:
     resume: bool = True
     precision: str = "auto"
     threads: int = 0
+    stride_um: float | None = None
+    tiling: str = "wsinfer"
+    tta: int = 0
+    mc_dropout: int = 0
+    seed: int = 0
+    compress: bool = False
+    top_k: int = 10
 
 
 DEFAULTS = ClassifySettings()
@@ -66,6 +87,8 @@ class ClassifyResult:
         What was written: CSV, GeoJSON, OME-TIFF, JSON; empty without ``out``.
     provenance : mapping
         JSON-serialisable record of the run.
+    extras : mapping of str to ndarray
+        ``(rows, cols) float32`` by name, NaN where no patch was scored: ``"uncertainty"``, ``"attention"``.
     """
 
     grid: PatchGrid
@@ -74,3 +97,4 @@ class ClassifyResult:
     score: Mapping[str, Any]
     files: tuple[Path, ...] = ()
     provenance: Mapping[str, Any] = field(default_factory=dict)
+    extras: Mapping[str, npt.NDArray[np.float32]] = field(default_factory=dict)

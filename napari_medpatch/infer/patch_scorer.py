@@ -10,6 +10,7 @@ from napari_medpatch.errors import BundleError, ResourceError
 from napari_medpatch.infer.device import available_memory, free_cached_memory, is_out_of_memory, pick_device
 from napari_medpatch.infer.feed import Batch, Pixels
 from napari_medpatch.infer.precision import autocast, choose_precision, exact_convolutions
+from napari_medpatch.infer.scoring import Keys, PlainScores, ScoringMethod
 from napari_medpatch.models.card import ModelCard
 from napari_medpatch.models.preprocess import input_shape, normalise_patches, resize_like_pil
 
@@ -36,6 +37,11 @@ class PatchScorer:
     batch_size : int
         Patches per pass; 0 chooses by device and memory, never by time, so that equal input gives equal
         output. Lowered when memory runs out.
+    method : ScoringMethod, optional
+        How logits become scores; :class:`PlainScores` by default.
+    keys : ndarray, optional
+        ``(N, 2) int64``, what identifies each of the feed's items (its grid cell) to the method; by default
+        the item's number and 0.
 
     Raises
     ------
@@ -45,12 +51,23 @@ class PatchScorer:
         If the device or precision does not exist.
     """
 
-    def __init__(self, bundle: "Bundle", *, device: str = "auto", precision: str = "auto", batch_size: int = 0) -> None:
+    def __init__(
+        self,
+        bundle: "Bundle",
+        *,
+        device: str = "auto",
+        precision: str = "auto",
+        batch_size: int = 0,
+        method: ScoringMethod | None = None,
+        keys: Keys | None = None,
+    ) -> None:
         self.card: ModelCard = bundle.card
         self.device = pick_device(device)
         self.precision = choose_precision(precision, self.device)
         self._model = bundle.load(self.device)
         self.batch_size = batch_size if batch_size > 0 else automatic_batch_size(self.card, self.device)
+        self.method = method if method is not None else PlainScores(self.card)
+        self._keys = keys
 
     def stream(self, batches: Iterable[Batch]) -> Iterator[tuple[Batch, npt.NDArray[np.float32]]]:
         """Score batches in order; on an accelerator the next one is launched before the last is fetched.
@@ -58,7 +75,7 @@ class PatchScorer:
         Yields
         ------
         tuple of Batch and ndarray
-            The batch and its ``(N, C) float32`` probabilities.
+            The batch and its ``(N, K) float32`` scores: class probabilities, then the method's extras.
 
         Raises
         ------
@@ -68,18 +85,23 @@ class PatchScorer:
         waiting: list[tuple[Batch, torch.Tensor]] = []
         depth = 0 if self.device.type == "cpu" else 1
         for batch in batches:
-            waiting.append((batch, self._launch(batch.pixels)))
+            waiting.append((batch, self._launch(batch.pixels, self._identify(batch))))
             if len(waiting) > depth:
                 yield _fetched(waiting.pop(0))
         while waiting:
             yield _fetched(waiting.pop(0))
 
-    def _launch(self, pixels: Pixels) -> "torch.Tensor":
+    def _identify(self, batch: Batch) -> Keys:
+        if self._keys is not None:
+            return self._keys[batch.index]
+        return np.stack([batch.index, np.zeros_like(batch.index)], axis=1)
+
+    def _launch(self, pixels: Pixels, keys: Keys) -> "torch.Tensor":
         """Run the model; halve the batch as often as memory demands."""
         import torch
 
         try:
-            return self._probabilities(pixels)
+            return self._scores(pixels, keys)
         except (MemoryError, RuntimeError) as error:
             if not is_out_of_memory(error):
                 raise
@@ -92,32 +114,42 @@ class PatchScorer:
         free_cached_memory(self.device)
         half = (len(pixels) + 1) // 2
         self.batch_size = min(self.batch_size, half)
-        return torch.cat([self._launch(pixels[:half]), self._launch(pixels[half:])])
+        return torch.cat([self._launch(pixels[:half], keys[:half]), self._launch(pixels[half:], keys[half:])])
 
-    def _probabilities(self, pixels: Pixels) -> "torch.Tensor":
+    def _scores(self, pixels: Pixels, keys: Keys) -> "torch.Tensor":
         import torch
 
-        with torch.inference_mode(), exact_convolutions(self.precision), autocast(self.device, self.precision):
-            logits: torch.Tensor = self._model(self._prepared(pixels)).float()
-            if logits.ndim != 2 or logits.shape[1] != self.card.num_classes:
-                raise BundleError(
-                    f"Model {self.card.name} names {self.card.num_classes} classes but gives an output of shape "
-                    f"{tuple(logits.shape)}; its config.json does not fit its weights."
-                )
-            # One logit is a sigmoid; QuPath's softmax of it would be 1 everywhere.
-            return logits.softmax(dim=1) if logits.shape[1] > 1 else logits.sigmoid()
+        with torch.inference_mode():
+            return self.method(self._forward, self._sent(pixels), keys)
 
-    def _prepared(self, pixels: Pixels) -> "torch.Tensor":
-        """Send bytes to the device and resize and normalise there; float input is ready already."""
+    def _forward(self, patches: "torch.Tensor") -> "torch.Tensor":
+        """Return float32 logits of uint8 ``(N, Y, X, 3)`` patches, or of prepared float ``(N, 3, Y, X)`` ones."""
+        import torch
+
+        with exact_convolutions(self.precision), autocast(self.device, self.precision):
+            logits: torch.Tensor = self._model(self._prepared(patches)).float()
+        if logits.ndim != 2 or logits.shape[1] != self.method.columns:
+            raise BundleError(
+                f"Model {self.card.name} names {self.card.num_classes} classes but gives an output of shape "
+                f"{tuple(logits.shape)}; its config.json does not fit its weights."
+            )
+        return logits
+
+    def _sent(self, pixels: Pixels) -> "torch.Tensor":
         import torch
 
         tensor = torch.from_numpy(np.ascontiguousarray(pixels))
         if self.device.type == "cuda":
             tensor = tensor.pin_memory()
-        tensor = tensor.to(self.device, non_blocking=True)
-        if tensor.dtype != torch.uint8:
-            return tensor
-        return normalise_patches(self._squared(tensor), self.card)
+        return tensor.to(self.device, non_blocking=True)
+
+    def _prepared(self, patches: "torch.Tensor") -> "torch.Tensor":
+        """Resize and normalise bytes on the device; float input is ready already."""
+        import torch
+
+        if patches.dtype != torch.uint8:
+            return patches
+        return normalise_patches(self._squared(patches), self.card)
 
     def _squared(self, patches: "torch.Tensor") -> "torch.Tensor":
         """Undo pixels that are not square: the patch is square in µm."""
@@ -142,5 +174,5 @@ def automatic_batch_size(card: ModelCard, device: "torch.device") -> int:
 
 
 def _fetched(scored: "tuple[Batch, torch.Tensor]") -> tuple[Batch, npt.NDArray[np.float32]]:
-    batch, probabilities = scored
-    return batch, probabilities.cpu().numpy()
+    batch, scores = scored
+    return batch, scores.cpu().numpy()

@@ -73,14 +73,14 @@ def test_other_errors_of_the_model_are_not_taken_for_memory(mean_colour) -> None
 
 def test_patches_that_are_square_in_um_reach_the_network_square(mean_colour) -> None:
     scorer = PatchScorer(mean_colour(), device="cpu")
-    assert tuple(scorer._prepared(_batch(2, (64, 32)).pixels).shape) == (2, 3, 32, 32)
-    assert tuple(scorer._prepared(_batch(2, (40, 40)).pixels).shape) == (2, 3, 32, 32)
+    assert tuple(scorer._prepared(scorer._sent(_batch(2, (64, 32)).pixels)).shape) == (2, 3, 32, 32)
+    assert tuple(scorer._prepared(scorer._sent(_batch(2, (40, 40)).pixels)).shape) == (2, 3, 32, 32)
 
 
 def test_float_input_is_taken_as_it_is(mean_colour) -> None:
     ready = np.random.default_rng(0).random((2, 3, 32, 32), np.float32)
     scorer = PatchScorer(mean_colour(), device="cpu")
-    assert np.array_equal(scorer._prepared(ready).numpy(), ready)
+    assert np.array_equal(scorer._prepared(scorer._sent(ready)).numpy(), ready)
 
 
 def test_batch_size_shrinks_with_the_input(patch_card, monkeypatch) -> None:
