@@ -66,3 +66,7 @@ class OutputError(MedPatchError):
 
 class ResourceError(MedPatchError):
     """Memory ran out, on the machine or the accelerator, even with the smallest pieces."""
+
+
+class ClusterError(MedPatchError):
+    """A dask cluster cannot be reached, was lost, or its machines do not fit the job."""

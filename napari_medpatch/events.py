@@ -157,19 +157,71 @@ class Validated:
 
 
 @dataclass(frozen=True, slots=True)
+class SlideProgress:
+    """One of many slides is under way.
+
+    Parameters
+    ----------
+    done : float
+        Slides finished so far plus the finished shares of those under way.
+    path : str
+        The slide.
+    patches : int
+        Patches of this slide that have scores.
+    total : int
+        Patches of this slide, 0 while they are not counted yet.
+    worker : str
+        Address of the machine that works at it, empty for this one.
+    """
+
+    done: float
+    path: str
+    patches: int
+    total: int
+    worker: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SlideDone:
+    """One of many slides is done with: scored, found finished, or failed.
+
+    Parameters
+    ----------
+    done : float
+        As in :class:`SlideProgress`.
+    outcome : object
+        :class:`napari_medpatch.cohort_slide.SlideOutcome`.
+    """
+
+    done: float
+    outcome: Any
+
+
+@dataclass(frozen=True, slots=True)
 class Finished:
     """The last event of a job that was not stopped.
 
     Parameters
     ----------
     result : object
-        The job's result record (``ClassifyResult``, ``SegmentResult``, ``FineTuneResult``).
+        The job's result record (``ClassifyResult``, ``SegmentResult``, ``FineTuneResult``, ``CohortResult``).
     """
 
     result: Any
 
 
-Event: TypeAlias = Started | Noted | PatchesScored | BlockSegmented | Working | StepDone | Validated | Finished
+Event: TypeAlias = (
+    Started
+    | Noted
+    | PatchesScored
+    | BlockSegmented
+    | Working
+    | StepDone
+    | Validated
+    | SlideProgress
+    | SlideDone
+    | Finished
+)
 Job: TypeAlias = Iterator[Event]
 
 
