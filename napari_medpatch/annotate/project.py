@@ -1,6 +1,5 @@
 """The project folder of an image: painted labels, settings, fine-tuned models and what was done when."""
 
-import hashlib
 import json
 import os
 import re
@@ -10,16 +9,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from napari_medpatch.annotate.fingerprint import fingerprint, same_image
 from napari_medpatch.annotate.label_store import SUFFIX, SavedLabels, read_label_file, write_label_file
 from napari_medpatch.annotate.sparse import SparseLabels
 from napari_medpatch.errors import OutputError
 from napari_medpatch.geometry import GridTransform
 from napari_medpatch.io.atomic import write_json
+from napari_medpatch.io.project_folder import introduce, parsed, project_folder, read_json
 from napari_medpatch.io.source import Source
-from napari_medpatch.models.registry import user_models_folder
-
-_IMAGE = "image.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +48,7 @@ class Project:
             folder when the image's folder is not writable. A folder that belongs to another image is left
             alone and one with a longer name is taken.
         """
-        facts = fingerprint(source)
-        chosen = Path(folder) if folder is not None else _default_folder(source)
-        if not _belongs(chosen, facts):
-            digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
-            chosen = chosen.with_name(f"{chosen.name.removesuffix('.medpatch')}-{digest[:8]}.medpatch")
-        return cls(chosen, facts)
+        return cls(*project_folder(source, folder))
 
     @property
     def bundles(self) -> Path:
@@ -126,7 +117,7 @@ class Project:
 
     def settings(self) -> dict[str, Any]:
         """Return the saved settings, empty if there are none."""
-        return _read_json(self.folder / "settings.json")
+        return read_json(self.folder / "settings.json")
 
     def save_settings(self, settings: Mapping[str, Any]) -> None:
         """Save settings (JSON values) atomically."""
@@ -156,43 +147,13 @@ class Project:
         """Return what :meth:`record` noted, oldest first; a line cut short by a crash is left out."""
         path = self.folder / "history.jsonl"
         lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
-        return [entry for line in lines if (entry := _parsed(line))]
+        return [entry for line in lines if (entry := parsed(line))]
 
     def _label_path(self, name: str) -> Path:
         return self.folder / "labels" / f"{_safe(name) or 'labels'}{SUFFIX}"
 
     def _introduce(self) -> None:
-        """Say which image the folder belongs to, once."""
-        if not (self.folder / _IMAGE).is_file():
-            write_json(self.folder / _IMAGE, dict(self.image))
-
-
-def _default_folder(source: Source) -> Path:
-    """Return the folder beside the image if something can be written there, else one of the user's."""
-    path = source.path
-    beside = path.parent / f"{path.name}.medpatch"
-    if path.exists() and os.access(beside if beside.is_dir() else path.parent, os.W_OK):
-        return beside
-    digest = hashlib.sha256(str(path.resolve()).encode()).hexdigest()
-    return user_models_folder().parent / "projects" / f"{path.name}-{digest[:8]}.medpatch"
-
-
-def _belongs(folder: Path, facts: Mapping[str, Any]) -> bool:
-    recorded = _read_json(folder / _IMAGE)
-    return not recorded or same_image(recorded, facts)
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    return _parsed(path.read_text(encoding="utf-8")) if path.is_file() else {}
-
-
-def _parsed(text: str) -> dict[str, Any]:
-    """Return a JSON object, empty if it is damaged: settings and history are worth less than a start."""
-    try:
-        value = json.loads(text)
-    except ValueError:
-        return {}
-    return value if isinstance(value, dict) else {}
+        introduce(self.folder, self.image)
 
 
 def _safe(name: str) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from napari_medpatch.errors import BundleError
+from napari_medpatch.io.project_folder import user_data_folder
 from napari_medpatch.models.bundle import CONFIG_NAME, Bundle, load_bundle
 
 _log = logging.getLogger(__name__)
@@ -19,12 +20,7 @@ def user_models_folder() -> Path:
 
     ``$MEDPATCH_DATA/models`` if that variable is set, else the platform's place for a user's data.
     """
-    base = os.environ.get("MEDPATCH_DATA")
-    if base:
-        return Path(base) / "models"
-    from platformdirs import user_data_path
-
-    return user_data_path("napari-medpatch", appauthor=False) / "models"
+    return user_data_folder() / "models"
 
 
 def list_models() -> list[Bundle]:

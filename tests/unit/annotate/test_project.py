@@ -5,7 +5,7 @@ import os
 import numpy as np
 import pytest
 
-from napari_medpatch.annotate.fingerprint import fingerprint, same_image
+from napari_medpatch.io.fingerprint import fingerprint, same_image
 from napari_medpatch.annotate.project import Project
 from napari_medpatch.annotate.sparse import SparseLabels
 from napari_medpatch.errors import DamagedFileError
