@@ -61,6 +61,9 @@ class ModelCard:
         Provenance: of the weights, of the run that made them, scores by name, what to cite.
     weights_sha256 : str, optional
         Hash of ``model.safetensors``; a mismatch is an error.
+    origin : dict
+        Where a model from elsewhere came from: ``repo``, ``revision``, ``commit`` and the SHA-256 of each of
+        its files, or the model that it was exported from.
     """
 
     name: str
@@ -82,6 +85,7 @@ class ModelCard:
     metrics: Mapping[str, Any] = field(default_factory=dict)
     citation: str = ""
     weights_sha256: str | None = None
+    origin: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def num_classes(self) -> int:
@@ -140,7 +144,7 @@ def card_from_config(config: Mapping[str, Any], name: str) -> ModelCard:
 
 def _checked(card: ModelCard) -> ModelCard:
     """Refuse a classifier that does not say at which size and spacing it looks."""
-    if card.task == "patch-classifier":
+    if card.task in ("patch-classifier", "slide-mil"):
         for key in ("patch_size_pixels", "spacing_um_px"):
             value = getattr(card, key)
             if not isinstance(value, int | float) or not value > 0:

@@ -28,19 +28,33 @@ class Classifier(nn.Module):
         self, backbone: nn.Module, num_classes: int, *, hidden: Sequence[int], dropout: float, pooling: str
     ) -> None:
         super().__init__()
-        self.backbone = backbone
+        self.backbone = drop_own_head(backbone)
         self.pooling = pooling
-        if isinstance(getattr(backbone, "pre_logits", None), nn.Module):
-            # VGG's two layers of 4096 are the head that this one replaces: nine tenths of its weights.
-            backbone.pre_logits = nn.Identity()
-        width = int(backbone.num_features) * (2 if pooling == "avgmax" else 1)  # type: ignore[arg-type]
-        self.head = _head([width, *hidden, num_classes], dropout)
+        self.head = _head([pooled_width(backbone, pooling), *hidden, num_classes], dropout)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Return logits ``(N, num_classes)`` for ``(N, C, Y, X)``."""
-        features: torch.Tensor = self.backbone.forward_features(x)  # type: ignore[operator]
-        logits: torch.Tensor = self.head(_pool(features, int(self.backbone.num_features), self.pooling))  # type: ignore[arg-type]
+        logits: torch.Tensor = self.head(pooled_features(self.backbone, x, self.pooling))
         return logits
+
+
+def drop_own_head(backbone: nn.Module) -> nn.Module:
+    """Take out what is left of a timm network's own head."""
+    if isinstance(getattr(backbone, "pre_logits", None), nn.Module):
+        # VGG's two layers of 4096 are the head that ours replaces: nine tenths of its weights.
+        backbone.pre_logits = nn.Identity()
+    return backbone
+
+
+def pooled_width(backbone: nn.Module, pooling: str) -> int:
+    """Return how many features :func:`pooled_features` gives."""
+    return int(backbone.num_features) * (2 if pooling == "avgmax" else 1)  # type: ignore[arg-type]
+
+
+def pooled_features(backbone: nn.Module, x: torch.Tensor, pooling: str) -> torch.Tensor:
+    """Return a timm network's features ``(N, width)`` for ``(N, C, Y, X)``."""
+    features: torch.Tensor = backbone.forward_features(x)  # type: ignore[operator]
+    return _pool(features, int(backbone.num_features), pooling)  # type: ignore[arg-type]
 
 
 def _pool(features: torch.Tensor, width: int, pooling: str) -> torch.Tensor:

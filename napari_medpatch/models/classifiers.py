@@ -62,10 +62,10 @@ def build_classifier(
         )
     check_architecture(architecture)
     if not hidden and pooling == "avg":
-        return _create(architecture, pretrained, num_classes=num_classes, drop_rate=dropout, **options)
+        return create_timm(architecture, pretrained, num_classes=num_classes, drop_rate=dropout, **options)
     from napari_medpatch.models.classifier_layers import Classifier
 
-    backbone = _create(architecture, pretrained, num_classes=0, **options)
+    backbone = create_timm(architecture, pretrained, num_classes=0, **options)
     return Classifier(backbone, num_classes, hidden=hidden, dropout=dropout, pooling=pooling)
 
 
@@ -82,7 +82,7 @@ def check_architecture(architecture: str) -> None:
     raise BundleError(f"timm has no architecture {architecture!r}; {hint}")
 
 
-def _create(architecture: str, pretrained: bool, **options: Any) -> "nn.Module":
+def create_timm(architecture: str, pretrained: bool, **options: Any) -> "nn.Module":
     """Call ``timm.create_model`` and word its errors."""
     import timm
 

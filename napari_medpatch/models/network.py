@@ -33,7 +33,8 @@ def build_network(card: ModelCard, *, pretrained: bool = False) -> "nn.Module":
     Parameters
     ----------
     card : ModelCard
-        ``architecture`` is ``"unet"`` or, for classifiers, a timm name; ``network`` its arguments.
+        ``architecture`` is ``"unet"`` or, for classifiers and multiple-instance models, a timm name;
+        ``network`` its arguments.
     pretrained : bool
         Let timm fetch its weights (classifiers); a card never asks for that by itself.
 
@@ -44,13 +45,13 @@ def build_network(card: ModelCard, *, pretrained: bool = False) -> "nn.Module":
     """
     if card.architecture == "unet":
         return build_unet(unet_config(card))
-    if card.task != "patch-classifier":
+    if card.task not in ("patch-classifier", "slide-mil"):
         raise BundleError(
             f"Model {card.name} has the architecture {card.architecture!r}; this version runs 'unet' for {card.task}."
         )
     from napari_medpatch.models.classifiers import build_classifier
+    from napari_medpatch.models.mil import build_mil
 
+    build = build_mil if card.task == "slide-mil" else build_classifier
     options = {"in_chans": card.in_channels} if card.in_channels != 3 else {}
-    return build_classifier(
-        card.architecture, card.num_classes, **{**options, **card.network, "pretrained": pretrained}
-    )
+    return build(card.architecture, card.num_classes, **{**options, **card.network, "pretrained": pretrained})
