@@ -190,7 +190,7 @@ class SlideDone:
     done : float
         As in :class:`SlideProgress`.
     outcome : object
-        :class:`napari_medpatch.cohort_slide.SlideOutcome`.
+        :class:`napari_medpatch.cohort.SlideOutcome`.
     """
 
     done: float
