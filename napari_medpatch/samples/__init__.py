@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from napari_medpatch.samples.fundus import Fundus, make_fundus
+    from napari_medpatch.samples.huge_slide import HugeSlide, make_huge_slide
     from napari_medpatch.samples.slide import SlideTruth, make_slide
     from napari_medpatch.samples.store import SAMPLE_FILES, sample_path, write_samples
     from napari_medpatch.samples.thorax import THORAX_CLASSES, Thorax, make_thorax
 
 _HOMES = {
     "Fundus": "fundus", "make_fundus": "fundus",
+    "HugeSlide": "huge_slide", "make_huge_slide": "huge_slide",
     "SlideTruth": "slide", "make_slide": "slide",
     "SAMPLE_FILES": "store", "sample_path": "store", "write_samples": "store",
     "THORAX_CLASSES": "thorax", "Thorax": "thorax", "make_thorax": "thorax",
@@ -22,9 +24,11 @@ __all__ = [
     "SAMPLE_FILES",
     "THORAX_CLASSES",
     "Fundus",
+    "HugeSlide",
     "SlideTruth",
     "Thorax",
     "make_fundus",
+    "make_huge_slide",
     "make_slide",
     "make_thorax",
     "sample_path",
