@@ -1,35 +1,67 @@
-"""The heat maps of a classification, filled patch by patch."""
+"""The layers of a classification, filled patch by patch: a heat map per class, and what else is known."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from napari_medpatch.events import Event, PatchesScored, Started
+from napari_medpatch.plugin.class_map_layer import add_class_map
 from napari_medpatch.plugin.layers import like_source, provenance
-from napari_medpatch.plugin.overlays import ResultLayers
+from napari_medpatch.plugin.operating_points import OperatingPoints
+from napari_medpatch.plugin.overlays import QUIET, ResultLayers
+from napari_medpatch.plugin.score_tally import ScoreTally
+from napari_medpatch.plugin.threshold_colours import fade_below
 
 if TYPE_CHECKING:
     import napari
     import napari.layers
 
+    from napari_medpatch.models.bundle import Bundle
+
+RUN = "medpatch_run"
+"""Key of the run in ``layer.metadata``."""
+
+_LOOKS = {"uncertainty": ("magma", (0.0, 0.5)), "attention": ("inferno", (0.0, 1.0))}
+"""Colour map and range of what is no probability; a spread of values from 0 to 1 is 0.5 at most."""
+
 
 class LiveHeatMap(ResultLayers):
-    """One heat map per class on the patch grid.
+    """One run: its scores so far and the layers that draw them.
 
     Parameters
     ----------
     viewer, image
         As :class:`ResultLayers`.
-    model : str
-        For names and provenance.
+    bundle : Bundle
+        The model.
+    fade : str
+        How patches below the threshold are drawn, see :func:`fade_below`.
     """
 
-    def __init__(self, viewer: "napari.Viewer", image: "napari.layers.Image", model: str) -> None:
+    def __init__(
+        self, viewer: "napari.Viewer", image: "napari.layers.Image", bundle: "Bundle", fade: str = "show"
+    ) -> None:
         super().__init__(viewer, image, "Classification")
-        self.model = model
+        self.bundle, self.fade = bundle, fade
+        self.model = bundle.card.name
         self.class_names: tuple[str, ...] = ()
-        self.values: np.ndarray[Any, Any] | None = None
+        self.points = OperatingPoints(bundle.card.class_names, bundle.card.threshold)
+        self.tally: ScoreTally | None = None
+        self.grid: Any = None
+        self.result: Any = None
+        self.displayed = ""
+        self.total, self.top_k = 0, 10
+        self.class_map: napari.layers.Labels | None = None
+        self._of_name: dict[str, napari.layers.Image] = {}
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What can be displayed: the classes, then the extras."""
+        return (*self.class_names, *self.tally.extras) if self.tally is not None else ()
+
+    @property
+    def links(self) -> dict[str, Any]:
+        """Live objects that each of the run's layers carries."""
+        return {RUN: self, "medpatch_bundle": self.bundle}
 
     def on_events(self, events: Sequence[Event]) -> None:
         """Take patches in."""
@@ -37,45 +69,137 @@ class LiveHeatMap(ResultLayers):
             return
         for event in events:
             if isinstance(event, Started):
-                self._begin(event.context["grid"], tuple(event.context["class_names"]))
-            elif isinstance(event, PatchesScored) and self.values is not None:
-                self.values[:, event.cells[:, 0], event.cells[:, 1]] = event.probabilities.T
+                self._begin(event)
+            elif isinstance(event, PatchesScored) and self.tally is not None:
+                self.tally.put(event.cells, event.probabilities, event.extras)
         self.redraw()
 
     def on_result(self, result: Any) -> None:
         """Take the final map in and keep the result for the Export tab."""
-        if not self.image_is_there or self.values is None:
+        if not self.image_is_there or self.tally is None:
             return
-        self.values[...] = np.moveaxis(result.probabilities, -1, 0)
-        for layer in self.layers:
-            layer.metadata["medpatch_result"] = result
+        self.result = result
+        self.tally.replace(result.probabilities, result.extras)
+        for layer in (*self.layers, self.class_map):
+            if layer is not None:
+                layer.metadata["medpatch_result"] = result
         self.settle()
 
-    def show_class(self, index: int) -> None:
-        """Show one class and hide the others."""
-        for layer in self.layers:
-            layer.visible = layer.metadata["medpatch"]["class_index"] == index
+    def layer_of(self, name: str) -> "napari.layers.Image | None":
+        """Return the layer of a class or extra, None if the user removed it."""
+        layer = self._of_name.get(name)
+        return layer if layer in self.viewer.layers else None
 
-    def _begin(self, grid: Any, names: tuple[str, ...]) -> None:
+    def show(self, name: str) -> None:
+        """Show one class or extra and hide the others."""
+        self.displayed = name
+        for each in self.names:
+            layer = self.layer_of(each)
+            if layer is not None:
+                layer.visible = each == name
+
+    def set_threshold(self, name: str, value: float) -> None:
+        """Move a class's threshold: colours and class map follow."""
+        self.points.set(name, value)
+        self.apply_threshold()
+
+    def apply_threshold(self) -> None:
+        """Draw what is below the thresholds as ``fade`` says, and the class map anew."""
+        for name in self.class_names:
+            layer = self.layer_of(name)
+            if layer is not None:
+                layer.metadata["medpatch"]["threshold"] = self.points.of(name)
+        self._catch_up()
+
+    def show_class_map(self, *, shown: bool) -> None:
+        """Show or hide the class of each patch."""
+        there = self.class_map is not None and self.class_map in self.viewer.layers
+        if shown and not there and self.tally is not None:
+            self.class_map = add_class_map(self)
+            self.class_map.events.visible.connect(self._catch_up)
+            if self.result is not None:
+                self.class_map.metadata["medpatch_result"] = self.result
+        elif there:
+            self.class_map.visible = shown
+
+    def redraw(self) -> None:
+        """Draw what was written into the arrays of the layers that are seen."""
+        for name in self.names:
+            layer = self.layer_of(name)
+            if layer is not None and layer.visible:
+                self._normalise(name)
+                layer.refresh(**QUIET)
+        self._draw_classes()
+
+    def settle(self) -> None:
+        """Draw for the last time, thumbnails too."""
+        for name in self.names:
+            self._normalise(name)
+        self._draw_classes()
+        super().settle()
+
+    def _catch_up(self, _event: Any = None) -> None:
+        """Bring the layers that are seen up to date; hidden ones wait until they are shown."""
+        for name in self.names:
+            layer = self.layer_of(name)
+            if layer is None or not layer.visible:
+                continue
+            self._normalise(name)
+            if name in self.class_names:
+                fade_below(layer, self.points.of(name), self.fade)
+        self._draw_classes()
+
+    def _draw_classes(self) -> None:
+        layer = self.class_map
+        if layer is None or not layer.visible or layer not in self.viewer.layers:
+            return
+        layer.data[...] = self.tally.class_map(self.points.deciding)  # type: ignore[union-attr]
+        layer.refresh(**QUIET)
+
+    def _normalise(self, name: str) -> None:
+        """Attention is drawn relative to the highest so far; the others draw the arrays themselves."""
+        layer = self.layer_of(name)
+        if name == "attention" and layer is not None and self.tally is not None:
+            layer.data[...] = self.tally.shown(name)
+
+    def _begin(self, event: Started) -> None:
+        context = event.context
+        self.grid, self.class_names = context["grid"], tuple(context["class_names"])
+        self.total = event.total
+        extras = tuple(context.get("extra_names", ()))
+        self.tally = ScoreTally(self.grid.rows, self.grid.cols, self.class_names, extras)
+        self.displayed = self.class_names[-1]
+        for index, name in enumerate(self.class_names):
+            facts = {"class_index": index, "threshold": self.points.of(name)}
+            self._add(name, f"p({name})", self.tally.values[index], "heat map", facts)
+        for name in extras:
+            values = self.tally.extras[name]
+            shown = values.copy() if name == "attention" else values
+            self._add(name, name, shown, "patch values", {"name": name})
+        for layer in self.layers:
+            layer.events.visible.connect(self._catch_up)
+        self.apply_threshold()
+
+    def _add(self, name: str, title: str, values: Any, role: str, facts: dict[str, Any]) -> None:
         from napari.layers import Image
 
-        self.class_names = names
-        # Class first, so that each layer's array is one contiguous piece of memory.
-        self.values = np.full((len(names), grid.rows, grid.cols), np.nan, np.float32)
-        place = like_source(self.image, grid.transform(None))
-        for index, name in enumerate(names):
-            facts = {"model": self.model, "class_names": list(names), "class_index": index}
-            self.add(
-                Image(
-                    self.values[index],
-                    name=f"{self.image.name} {self.model} p({name})",
-                    colormap="viridis",
-                    contrast_limits=(0, 1),
-                    opacity=0.6,
-                    blending="translucent",
-                    visible=index == len(names) - 1,
-                    interpolation2d="nearest",
-                    metadata=provenance(self.image, "heat map", **facts),
-                    **place,
-                )
-            )
+        colormap, limits = _LOOKS.get(title, ("viridis", (0.0, 1.0)))
+        facts = {"model": self.model, "class_names": list(self.class_names), **facts}
+        layer = self._of_name[name] = Image(
+            values,
+            name=f"{self.image.name} {self.model} {title}",
+            colormap=colormap,
+            contrast_limits=limits,
+            opacity=0.6,
+            blending="translucent",
+            visible=name == self.displayed,
+            interpolation2d="nearest",
+            metadata=provenance(self.image, role, **facts) | self.links,
+            **like_source(self.image, self.grid.transform(None)),
+        )
+        self.add(layer)
+
+
+def run_of(layer: Any) -> LiveHeatMap | None:
+    """Return the run that a layer belongs to."""
+    return None if layer is None else layer.metadata.get(RUN)

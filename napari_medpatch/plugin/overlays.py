@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     import napari
     import napari.layers
 
-_QUIET = {"extent": False, "thumbnail": False, "highlight": False}
+QUIET = {"extent": False, "thumbnail": False, "highlight": False}
 """Only the pixels changed; napari need not measure or draw a thumbnail ten times a second."""
 
 
@@ -53,7 +53,7 @@ class ResultLayers:
         """Draw what was written into the layers' arrays."""
         for layer in self.layers:
             if layer in self.viewer.layers:
-                layer.refresh(**_QUIET)
+                layer.refresh(**QUIET)
 
     def settle(self) -> None:
         """Draw for the last time, thumbnails too."""

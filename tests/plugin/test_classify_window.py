@@ -37,7 +37,7 @@ def test_run_shows_what_the_job_computes(
     viewer = tab.viewer
     assert tab.missing() == ""
     assert tab.model.bundle().card.name == "tiny-patches"
-    tab.folder.setText(str(tmp_path / "out"))
+    tab.form.folder.setText(str(tmp_path / "out"))
     finish(qtbot, tab.runner, lambda: qtbot.mouseClick(tab.row.run_button, Qt.MouseButton.LeftButton))
     with closing(open_source(slide_file)) as source:
         expected = run(classify(source, classifier, ClassifySettings()))
@@ -54,13 +54,13 @@ def test_run_shows_what_the_job_computes(
     np.testing.assert_allclose(maps[0].data_to_world((row, col)), centre)
     # Choosing a class shows it alone.
     assert [layer.visible for layer in maps] == [False, True]
-    tab.class_combo.setCurrentIndex(0)
+    tab.results.class_combo.setCurrentIndex(0)
     assert [layer.visible for layer in maps] == [True, False]
 
 
 def test_the_corrected_tissue_mask_decides_where_the_run_looks(tab: ClassifyWidget, qtbot: Any) -> None:
     viewer = tab.viewer
-    finish(qtbot, tab.tissue_runner, tab.tissue_button.click)
+    finish(qtbot, tab.tissue.runner, tab.tissue.show_button.click)
     mask = tissue_layer(viewer, tab.current.layer)
     assert mask is not None
     assert mask.data.any()
@@ -77,7 +77,7 @@ def test_the_corrected_tissue_mask_decides_where_the_run_looks(tab: ClassifyWidg
 
 def test_stop_and_removal_end_the_job(tab: ClassifyWidget, qtbot: Any, said: list[str]) -> None:
     viewer = tab.viewer
-    tab.overlap.setValue(0.9)
+    tab.form.overlap.setValue(0.9)
     with qtbot.waitSignal(tab.runner.progressed, timeout=30000):
         tab.row.run_button.click()
     began = time.monotonic()
