@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from napari_medpatch.cohort_outcome import SlideOutcome
 from napari_medpatch.cohort_plan import SlideTask, is_folder_of_patches
-from napari_medpatch.errors import BundleError, MedPatchError
+from napari_medpatch.errors import BundleError, ChoiceNeededError, MedPatchError, OutputError, WrongKindError
 from napari_medpatch.events import Event, Finished, Job, Started
 from napari_medpatch.infer.run_record import plain
 
@@ -20,13 +20,12 @@ _log = logging.getLogger(__name__)
 
 
 def slide_job(task: SlideTask, bundle: "Bundle") -> Job:
-    """Classify one slide of many.
+    """Classify one slide of many; a bad one is an outcome, not an error.
 
     Yields
     ------
     Event
-        Those of :func:`napari_medpatch.infer.classify.classify`, but :class:`Finished` has a
-        :class:`SlideOutcome`, of state ``"failed"`` where that function would raise.
+        As :func:`classify_task`; the outcome has the state ``"failed"`` where that function would raise.
 
     Raises
     ------
@@ -34,11 +33,8 @@ def slide_job(task: SlideTask, bundle: "Bundle") -> Job:
         If the model is at fault: no slide can succeed.
     """
     began = time.perf_counter()
-    if task.refusal:
-        yield Finished(SlideOutcome(task.path, "failed", reason=task.refusal))
-        return
     try:
-        yield from _outcome(task, bundle, began)
+        yield from classify_task(task, bundle)
     except BundleError:
         raise
     except MedPatchError as error:
@@ -48,19 +44,36 @@ def slide_job(task: SlideTask, bundle: "Bundle") -> Job:
         yield Finished(_failure(task, f"Unexpected {type(error).__name__}: {error}", began))
 
 
-def _failure(task: SlideTask, reason: str, began: float) -> SlideOutcome:
-    return SlideOutcome(task.path, "failed", seconds=time.perf_counter() - began, reason=" ".join(reason.split()))
+def classify_task(task: SlideTask, bundle: "Bundle") -> Job:
+    """Open a slide, photograph or folder of patches and classify it.
 
+    Yields
+    ------
+    Event
+        Those of :func:`napari_medpatch.infer.classify.classify`, but :class:`Finished` has a
+        :class:`napari_medpatch.cohort.SlideOutcome` of state ``"done"`` or ``"skipped"``.
 
-def _outcome(task: SlideTask, bundle: "Bundle", began: float) -> Iterator[Event]:
+    Raises
+    ------
+    MedPatchError
+        As that function; :class:`OutputError` if the task is refused.
+    """
+    began = time.perf_counter()
+    if task.refusal:
+        raise OutputError(task.refusal)
     fresh = True
     for event in _events(task, bundle):
         if isinstance(event, Started):
             fresh = event.done < event.total
         if isinstance(event, Finished):
             state = "done" if fresh else "skipped"
-            event = Finished(_success(task, event.result, state, time.perf_counter() - began))
-        yield event
+            yield Finished(_success(task, event.result, state, time.perf_counter() - began))
+        else:
+            yield event
+
+
+def _failure(task: SlideTask, reason: str, began: float) -> SlideOutcome:
+    return SlideOutcome(task.path, "failed", seconds=time.perf_counter() - began, reason=" ".join(reason.split()))
 
 
 def _events(task: SlideTask, bundle: "Bundle") -> Iterator[Event]:
@@ -72,7 +85,11 @@ def _events(task: SlideTask, bundle: "Bundle") -> Iterator[Event]:
     from napari_medpatch.infer.classify import classify
     from napari_medpatch.io.detect import open_source
 
-    with closing(open_source(task.file, mpp=task.mpp)) as source:
+    try:
+        source = open_source(task.file, mpp=task.mpp)
+    except ChoiceNeededError as error:
+        raise WrongKindError(f"{task.path} holds volumes; patch classifiers need slides or photographs.") from error
+    with closing(source):
         yield from classify(source, bundle, task.settings, out=task.out)
 
 

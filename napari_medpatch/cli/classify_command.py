@@ -2,38 +2,39 @@
 
 import argparse
 import sys
-from collections.abc import Iterator
+from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from napari_medpatch.cli.classify_options import add_patch_options, add_score_options, settings_of
 from napari_medpatch.cli.common import (
     add_device_options,
     add_model_options,
     add_source_options,
-    open_one,
     print_json,
     print_line,
     resolve,
 )
 from napari_medpatch.cli.progress import consume
-from napari_medpatch.errors import MedPatchError
+from napari_medpatch.events import SlideDone
 
 if TYPE_CHECKING:
+    from napari_medpatch.cohort_outcome import SlideOutcome
+    from napari_medpatch.infer.classify_result import ClassifySettings
     from napari_medpatch.models.bundle import Bundle
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describe the arguments."""
-    parser.add_argument("paths", nargs="+", metavar="PATH", help="slides, photographs, or folders of patches")
+    parser.add_argument("paths", nargs="+", metavar="PATH", help="slides, photographs, folders of patches, or patterns")
     add_model_options(parser)
     parser.add_argument("-o", "--output", required=True, type=Path, metavar="DIR", help="folder of the results")
+    add_patch_options(parser)
+    add_score_options(parser)
     parser.add_argument(
-        "--overlap", type=float, default=0.0, help="of neighbouring patches, below 1; negative leaves gaps"
+        "--scheduler", metavar="ADDRESS", help="of a dask cluster that takes the slides, such as tcp://host:8786"
     )
-    parser.add_argument("--batch-size", type=int, default=0, help="default: from free memory")
-    parser.add_argument("--exact", action="store_true", help="WSInfer's path: level 0, PIL resize")
-    parser.add_argument("--no-resume", action="store_true", help="score patches again that an earlier run finished")
     parser.add_argument("--json", action="store_true", help="print the run records")
     add_source_options(parser)
     add_device_options(parser)
@@ -41,68 +42,74 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Classify each path; goes on after a bad one and says so at the end."""
+    from napari_medpatch.cohort_plan import expand
+
+    settings = settings_of(arguments)
+    paths = expand(arguments.paths)
     bundle = resolve(arguments)
-    records, failures = [], []
-    for path in arguments.paths:
-        try:
-            records.append(_one(path, bundle, arguments))
-        except MedPatchError as error:
-            if len(arguments.paths) == 1:
-                raise
-            failures.append(path)
-            sys.stderr.write(f"napari-medpatch: {path}: {error}\n")
+    if len(paths) == 1 and arguments.scheduler is None:
+        return _one(paths[0], bundle, settings, arguments)
+    return _many(paths, bundle, settings, arguments)
+
+
+def _one(path: str, bundle: "Bundle", settings: "ClassifySettings", arguments: argparse.Namespace) -> int:
+    """Classify one path with a bar over its patches; raises what is wrong with it."""
+    from napari_medpatch.cli.slides_table import as_record
+    from napari_medpatch.cohort_plan import plan
+    from napari_medpatch.cohort_slide import classify_task
+
+    (task,) = plan(
+        [path], arguments.output, settings, mpp=arguments.mpp, roi=arguments.roi, tissue=arguments.tissue
+    )  # fmt: skip
+    outcome: SlideOutcome = consume(classify_task(task, bundle), Path(path).name, quiet=arguments.quiet)
     if arguments.json:
-        print_json(records)
+        print_json([as_record(outcome)])
     else:
-        for line in _lines(records):
-            print_line(line)
+        for file in outcome.files:
+            print_line(f"wrote {file}")
+    return 0
+
+
+def _many(paths: list[str], bundle: "Bundle", settings: "ClassifySettings", arguments: argparse.Namespace) -> int:
+    """Classify several paths with a bar over slides; tells what was done even if it is interrupted."""
+    from napari_medpatch.cli.slides_table import SlidesTerminal
+    from napari_medpatch.cohort import classify_many
+
+    outcomes: list[SlideOutcome] = []
+    job = classify_many(
+        paths,
+        bundle,
+        settings,
+        arguments.output,
+        scheduler=arguments.scheduler,
+        mpp=arguments.mpp,
+        roi=arguments.roi,
+        tissue=arguments.tissue,
+    )
+    terminal = SlidesTerminal("slides", quiet=arguments.quiet)
+    try:
+        with closing(terminal), closing(job):  # type: ignore[type-var]
+            for event in job:
+                terminal.show(event)
+                if isinstance(event, SlideDone):
+                    outcomes.append(event.outcome)
+    finally:
+        _tell(sorted(outcomes, key=lambda outcome: paths.index(outcome.path)), arguments)
+    failures = sum(outcome.state == "failed" for outcome in outcomes)
     if failures:
-        sys.stderr.write(f"napari-medpatch: {len(failures)} of {len(arguments.paths)} failed\n")
+        sys.stderr.write(f"napari-medpatch: {failures} of {len(paths)} failed\n")
     return 2 if failures else 0
 
 
-def _one(path: str, bundle: "Bundle", arguments: argparse.Namespace) -> dict[str, Any]:
-    if Path(path).is_dir() and not _is_dicom_slide(path):
-        return _folder(path, bundle, arguments)
-    from napari_medpatch.infer.classify import classify
+def _tell(outcomes: "Sequence[SlideOutcome]", arguments: argparse.Namespace) -> None:
+    from napari_medpatch.cli.slides_table import as_record, table
 
-    with closing(open_one(path, arguments)) as source:
-        job = classify(source, bundle, _settings(arguments), out=arguments.output)
-        result = consume(job, Path(path).name, quiet=arguments.quiet)
-    return {"path": path, "score": result.score, "files": [str(f) for f in result.files], **result.provenance}
-
-
-def _folder(path: str, bundle: "Bundle", arguments: argparse.Namespace) -> dict[str, Any]:
-    from napari_medpatch.infer.classify_folder import classify_folder
-
-    job = classify_folder(Path(path), bundle, _settings(arguments), out=arguments.output)
-    result = consume(job, Path(path).name, quiet=arguments.quiet)
-    return {"path": path, "files": [str(f) for f in result.files]}
-
-
-def _is_dicom_slide(path: str) -> bool:
-    from napari_medpatch.io.detect import detect
-
-    try:
-        return detect(path).kind == "slide"
-    except MedPatchError:
-        return False
-
-
-def _settings(arguments: argparse.Namespace) -> Any:
-    from napari_medpatch.infer.classify import ClassifySettings
-
-    return ClassifySettings(
-        device=arguments.device,
-        precision=arguments.precision,
-        batch_size=arguments.batch_size,
-        overlap=arguments.overlap,
-        exact=arguments.exact,
-        resume=not arguments.no_resume,
-    )
-
-
-def _lines(records: list[dict[str, Any]]) -> Iterator[str]:
-    for record in records:
-        for file in record["files"]:
-            yield f"wrote {file}"
+    if not outcomes:
+        return
+    if arguments.json:
+        print_json([as_record(outcome) for outcome in outcomes])
+    for line in table(outcomes):
+        if arguments.json:
+            sys.stderr.write(line + "\n")
+        else:
+            print_line(line)

@@ -21,7 +21,7 @@ from napari_medpatch.events import (
 if TYPE_CHECKING:
     from tqdm import tqdm
 
-_COUNTS = "{{n:.0f}}/{{total}} {unit}, {{elapsed}} gone, {{remaining}} left{{postfix}}"
+_COUNTS = "{{n:.{digits}f}}/{{total}} {unit}, {{elapsed}} gone, {{remaining}} left{{postfix}}"
 _BAR = "{{desc}}: {{percentage:3.0f}}%|{{bar}}| " + _COUNTS
 
 
@@ -35,6 +35,9 @@ class Terminal:
     quiet : bool
         Show notes only.
     """
+
+    digits = 0
+    """Of the count of units done."""
 
     def __init__(self, title: str, *, quiet: bool = False) -> None:
         self.title = title
@@ -69,7 +72,7 @@ class Terminal:
             total=event.total,
             initial=event.done,
             desc=self.title,
-            bar_format=_BAR.format(unit=event.unit),
+            bar_format=_BAR.format(unit=event.unit, digits=self.digits),
             file=sys.stderr,
             disable=self.quiet,
             dynamic_ncols=True,
