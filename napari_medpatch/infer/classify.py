@@ -14,7 +14,10 @@ from napari_medpatch.infer.run_record import source_digest
 from napari_medpatch.io.source import Source
 from napari_medpatch.models.card import ModelCard
 from napari_medpatch.patches.grid import PatchGrid, make_grid, patch_scale
-from napari_medpatch.patches.tissue import TissueMask, tissue_steps
+from napari_medpatch.patches.kept_tissue import FoundTissue, tissue_or_kept
+from napari_medpatch.patches.presets import tiling_named
+from napari_medpatch.patches.roi import Region
+from napari_medpatch.patches.tissue import TissueMask
 
 if TYPE_CHECKING:
     from napari_medpatch.models.bundle import Bundle
@@ -29,6 +32,7 @@ def classify(
     *,
     out: Path | str | None = None,
     tissue: TissueMask | None = None,
+    roi: Region | None = None,
 ) -> Job:
     """Find tissue, lay patches at the model's spacing over it and score them.
 
@@ -37,14 +41,17 @@ def classify(
     source : Source
         A slide or photograph.
     bundle : Bundle
-        A patch classifier.
+        A patch classifier, or a slide classifier that looks at patches.
     settings : ClassifySettings
         How.
     out : path-like, optional
         Folder of ``<stem>.csv``, ``.geojson``, ``.ome.tiff`` and ``.json``. Scores are kept there while
         the job runs, so that a stopped one resumes; a finished one is read back at once.
     tissue : TissueMask, optional
-        Where to look, instead of the automatic mask.
+        Where to look. By default the mask that is kept in the image's project (found or corrected by the
+        user), or else found by the method of ``settings.tiling``.
+    roi : Region, optional
+        Only patches whose centre is inside are looked at.
 
     Yields
     ------
@@ -57,6 +64,8 @@ def classify(
     ------
     WrongKindError, BundleError
         If the source is a volume; if the model is no patch classifier or cannot be loaded.
+    GeometryError
+        If overlap, stride or tiling are not possible.
     MissingSpacingError, NoTissueError
         If the pixel size of a slide is unknown, or there is nothing to classify.
     ResourceError
@@ -68,7 +77,8 @@ def classify(
     card = bundle.card
     if source.kind == "volume":
         raise WrongKindError(f"{source.path.name} is a volume; {card.name} classifies slides and photographs.")
-    scale = patch_scale(source, card, exact=settings.exact)
+    scale = patch_scale(source, card, exact=settings.exact, tiling=settings.tiling)
+    _check_region(source, roi)
     image = source_digest(source)
     files = ClassifyFiles.of(Path(out), source.path) if out is not None else None
     if files is not None:
@@ -76,34 +86,57 @@ def classify(
     if scale.note:
         yield Noted(scale.note, "warning")
     if tissue is None:
-        tissue = yield from _find_tissue(source)
-    grid = make_grid(source, card, tissue, settings.overlap, min_tissue=settings.min_tissue, exact=settings.exact)
-    _check_cells(source, card, grid, tissue)
+        tissue = yield from _find_tissue(source, tiling_named(settings.tiling).tissue)
+    grid = make_grid(
+        source, card, tissue, settings.overlap, stride_um=settings.stride_um, tiling=settings.tiling,
+        min_tissue=settings.min_tissue, roi=roi, exact=settings.exact,
+    )  # fmt: skip
+    _check_cells(source, card, grid, tissue, roi)
     run = ClassifyRun(source, bundle, settings, scale, grid, files, image)
     yield from run.events(began)
 
 
-def _find_tissue(source: Source) -> Generator[Event, None, TissueMask]:
+def _find_tissue(source: Source, method: str) -> Generator[Event, None, TissueMask]:
     """Look for tissue; says how far it is every second, which also lets Stop in."""
     spoke = time.monotonic()
-    for step in tissue_steps(source):
-        if isinstance(step, TissueMask):
-            return step
+    for step in tissue_or_kept(source, method):
+        if isinstance(step, FoundTissue):
+            if step.note:
+                yield Noted(step.note)
+            return step.tissue
         if time.monotonic() - spoke > 0.8:
             spoke = time.monotonic()
             yield Noted(f"Looking for tissue in {source.path.name}: {step:.0%}.")
-    raise AssertionError("tissue_steps ends with a mask")
+    raise AssertionError("tissue_or_kept ends with a mask")
 
 
-def _check_cells(source: Source, card: ModelCard, grid: PatchGrid, tissue: TissueMask) -> None:
+def _check_region(source: Source, roi: Region | None) -> None:
+    shape = source.levels[0].shape
+    if roi is None or roi.meets(shape):
+        return
+    y0, x0, y1, x1 = roi.bounds
+    raise NoTissueError(
+        f"The region of interest (rows {y0:.0f} to {y1:.0f}, columns {x0:.0f} to {x1:.0f}) lies outside "
+        f"{source.path.name}, which has {shape[0]} rows and {shape[1]} columns; draw it on this image, in "
+        "pixels of full resolution."
+    )
+
+
+def _check_cells(source: Source, card: ModelCard, grid: PatchGrid, tissue: TissueMask, roi: Region | None) -> None:
     if len(grid.cells):
         return
+    name, size = source.path.name, f"{grid.patch_px[0]} × {grid.patch_px[1]} pixels"
     if not tissue.mask.any():
         raise NoTissueError(
-            f"No tissue was found in {source.path.name}, so there is nothing to classify; "
+            f"No tissue was found in {name}, so there is nothing to classify; "
             "check that it is the stained slide and not its label or an empty scan."
         )
+    if roi is not None:
+        raise NoTissueError(
+            f"The region of interest holds no patch of {card.name} ({size}) on tissue of {name}; "
+            "draw it larger or over tissue, or correct the tissue mask."
+        )
     raise NoTissueError(
-        f"The tissue in {source.path.name} is smaller than the patches of {card.name} "
-        f"({grid.patch_px[0]} × {grid.patch_px[1]} pixels); accept patches with less tissue (min_tissue 0.05)."
+        f"The tissue in {name} is smaller than the patches of {card.name} "
+        f"({size}); accept patches with less tissue (min_tissue 0.05)."
     )

@@ -6,14 +6,16 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from napari_medpatch.errors import BundleError, GeometryError, MissingSpacingError
+from napari_medpatch.errors import GeometryError, MissingSpacingError
 from napari_medpatch.geometry import Box, GridTransform, Spacing, derived_grid
 from napari_medpatch.io.source import Source
 from napari_medpatch.models.card import ModelCard
+from napari_medpatch.patches.presets import Tiling, tiling_named
+from napari_medpatch.patches.roi import Region
+from napari_medpatch.patches.scale import PatchScale, patch_scale
 from napari_medpatch.patches.tissue import TissueMask
 
-_SMALLEST_PATCH = 8
-"""A patch of fewer pixels shows nothing: the pixel size or the model is wrong."""
+__all__ = ["REGION_PX", "PatchGrid", "PatchScale", "in_blocks", "make_grid", "patch_scale"]
 
 REGION_PX = 1024
 """Patches are visited in squares of at most this many pixels of the level that is read."""
@@ -65,85 +67,16 @@ class PatchGrid:
         return derived_grid(self.stride_px, pixel, self.origin, self.patch_px)
 
 
-@dataclass(frozen=True, slots=True)
-class PatchScale:
-    """How large a model's patch is in an image.
-
-    Parameters
-    ----------
-    patch_px : tuple of int
-        Extent in level-0 pixels, ``(y, x)``.
-    downsample : float
-        Level-0 pixels per pixel at the model's spacing, along the axis where that is smaller.
-    note : str
-        What the user should know about it, one sentence; empty if nothing.
-    """
-
-    patch_px: tuple[int, int]
-    downsample: float
-    note: str = ""
-
-
-def patch_scale(source: Source, card: ModelCard, *, exact: bool = False) -> PatchScale:
-    """Translate a model's patch size into pixels of an image.
-
-    Parameters
-    ----------
-    source : Source
-        A slide or photograph.
-    card : ModelCard
-        Of a patch classifier.
-    exact : bool
-        Use the mean of the two pixel sizes, as WSInfer does; otherwise each axis has its own.
-
-    Raises
-    ------
-    MissingSpacingError
-        If the pixel size of a slide is unknown.
-    GeometryError
-        If a patch would be only a few pixels wide.
-    BundleError
-        If the model does not say at which size and spacing it looks.
-    """
-    size, wanted = card.patch_size_pixels, card.spacing_um_px
-    if card.task != "patch-classifier" or not size or not wanted:
-        raise BundleError(f"Model {card.name} is a {card.task} model, not a patch classifier; choose another model.")
-    spacing = source.spacing
-    if spacing is None:
-        if source.kind != "photo":
-            raise MissingSpacingError(
-                f"{source.path.name} does not say how large its pixels are, and {card.name} needs "
-                f"{wanted:g} µm per pixel; give the size with --mpp or in the field 'Pixel size'."
-            )
-        note = (
-            f"{source.path.name} has no pixel size: patches of {card.name} are {size} × {size} of its own "
-            f"pixels, whatever their physical size."
-        )
-        return PatchScale((size, size), 1.0, note)
-    mpp = (spacing.mean, spacing.mean) if exact else spacing.values
-    patch = tuple(round(size * wanted / value) for value in mpp)
-    if min(patch) < _SMALLEST_PATCH:
-        raise GeometryError(
-            f"A patch of {card.name} ({size} pixels of {wanted:g} µm) is only {min(patch)} pixels wide in "
-            f"{source.path.name} (pixels of {spacing.mean:g} µm, from {spacing.origin}); "
-            "give the real size with --mpp or in the field 'Pixel size'."
-        )
-    note = ""
-    if spacing.mean > 1.5 * wanted:
-        note = (
-            f"{source.path.name} is coarser ({spacing.mean:g} µm per pixel) than {card.name} expects "
-            f"({wanted:g} µm): patches are enlarged and scores less certain."
-        )
-    return PatchScale((patch[0], patch[1]), wanted / max(mpp), note)
-
-
 def make_grid(
     source: Source,
     card: ModelCard,
     tissue: TissueMask,
     overlap: float = 0.0,
     *,
+    stride_um: float | None = None,
+    tiling: str = "wsinfer",
     min_tissue: float | None = None,
+    roi: Region | None = None,
     exact: bool = False,
 ) -> PatchGrid:
     """Lay patches over an image and choose those on tissue.
@@ -159,35 +92,40 @@ def make_grid(
     overlap : float
         Share of a patch that its neighbour covers too, below 1; negative values leave gaps (-1 skips
         every other patch).
+    stride_um : float, optional
+        From one patch to the next in µm, instead of ``overlap``; more than a patch leaves gaps.
+    tiling : str
+        Name of a rule in :data:`napari_medpatch.patches.presets.TILINGS`: size and place of the patches,
+        and which are taken.
     min_tissue : float, optional
-        Take patches with at least this share of tissue. By default a patch is taken when its centre
-        lies on tissue, as in WSInfer.
+        Take patches with at least this share of tissue, instead of the tiling's rule.
+    roi : Region, optional
+        Take only patches whose centre is inside.
     exact : bool
         WSInfer's patch size (mean pixel size).
 
     Returns
     -------
     PatchGrid
-        Possibly without cells. Patches lie as WSInfer's: from the top left corner, wherever the centre
-        is inside the image. An image smaller than a patch gets one patch.
+        Possibly without cells. An image smaller than a patch gets one patch.
 
     Raises
     ------
     GeometryError
-        If ``overlap`` is 1 or more, or a patch would be only a few pixels wide.
+        If ``overlap`` is 1 or more, ``stride_um`` is not positive, there is no such tiling, or a patch would
+        be only a few pixels wide.
     MissingSpacingError
         If the pixel size of a slide is unknown.
     """
-    if not overlap < 1 or not math.isfinite(overlap):
-        raise GeometryError(f"Overlap {overlap} must be below 1 (0 for none, negative for gaps).")
-    scale = patch_scale(source, card, exact=exact)
+    rule = tiling_named(tiling)
+    scale = patch_scale(source, card, exact=exact, tiling=tiling)
     shape = source.levels[0].shape
-    stride = tuple(max(1, round((1 - overlap) * p)) for p in scale.patch_px)
-    rows, cols = (
-        max(1, math.ceil((n - round(p / 2)) / s)) for n, p, s in zip(shape, scale.patch_px, stride, strict=True)
-    )
-    whole = PatchGrid(rows, cols, scale.patch_px, (stride[0], stride[1]), (0, 0), np.empty((0, 2), np.int64))
-    keep = _on_tissue(whole, tissue, (shape[0], shape[1]), min_tissue)
+    stride = _stride(source, scale.patch_px, overlap, stride_um, exact=exact)
+    # The last patch begins, or has its centre, inside the image.
+    ends = [0 if rule.cover == "corners" else round(p / 2) for p in scale.patch_px]
+    rows, cols = (max(1, math.ceil((n - e) / s)) for n, e, s in zip(shape, ends, stride, strict=True))
+    whole = PatchGrid(rows, cols, scale.patch_px, stride, (0, 0), np.empty((0, 2), np.int64))
+    keep = _Rule((shape[0], shape[1]), tissue, rule, min_tissue, roi).chosen(whole)
     region = REGION_PX * max(1.0, scale.downsample)
     block = tuple(1 + max(0, int((region - p) / s)) for p, s in zip(scale.patch_px, stride, strict=True))
     cells = in_blocks(keep, block)
@@ -210,30 +148,63 @@ def in_blocks(cells: npt.NDArray[np.int64], block: tuple[int, ...]) -> npt.NDArr
     return ordered
 
 
-def _on_tissue(
-    grid: PatchGrid, tissue: TissueMask, shape: tuple[int, int], min_tissue: float | None
-) -> npt.NDArray[np.int64]:
-    """Return the cells that the rule accepts, row-major; works on bands of rows to bound memory."""
-    kept = []
-    band = max(1, 1_000_000 // grid.cols)
-    for top in range(0, grid.rows, band):
-        rows = np.arange(top, min(top + band, grid.rows))
-        cells = np.stack(np.meshgrid(rows, np.arange(grid.cols), indexing="ij"), axis=-1).reshape(-1, 2)
-        kept.append(cells[_accepted(grid.boxes(cells), grid, tissue, shape, min_tissue)])
-    return np.concatenate(kept).astype(np.int64)
+def _stride(
+    source: Source, patch_px: tuple[int, int], overlap: float, stride_um: float | None, *, exact: bool
+) -> tuple[int, int]:
+    """Return level-0 pixels from patch to patch, at least 1."""
+    if stride_um is None:
+        if not overlap < 1 or not math.isfinite(overlap):
+            raise GeometryError(f"Overlap {overlap} must be below 1 (0 for none, negative for gaps).")
+        return max(1, round((1 - overlap) * patch_px[0])), max(1, round((1 - overlap) * patch_px[1]))
+    if not stride_um > 0 or not math.isfinite(stride_um):
+        raise GeometryError(f"A stride of {stride_um} µm is not possible; give µm from one patch to the next.")
+    if source.spacing is None:
+        raise MissingSpacingError(
+            f"A stride of {stride_um:g} µm needs the pixel size of {source.path.name}, which it does not say; "
+            "give the size with --mpp or in the field 'Pixel size', or an overlap instead."
+        )
+    mpp = (source.spacing.mean,) * 2 if exact else source.spacing.values
+    return max(1, round(stride_um / mpp[0])), max(1, round(stride_um / mpp[1]))
 
 
-def _accepted(
-    boxes: npt.NDArray[np.int64],
-    grid: PatchGrid,
-    tissue: TissueMask,
-    shape: tuple[int, int],
-    min_tissue: float | None,
-) -> npt.NDArray[np.bool_]:
-    if grid.rows == grid.cols == 1 and all(p >= n for p, n in zip(grid.patch_px, shape, strict=True)):
-        return tissue.fraction(boxes) > 0
-    if min_tissue is not None:
-        return tissue.fraction(boxes) >= max(min_tissue, 1e-9)
-    centres = (boxes[:, :2] + boxes[:, 2:]) / 2
-    # Only an image thinner than half a patch has a centre outside.
-    return tissue.contains(np.where(centres < shape, centres, np.asarray(shape) / 2))
+@dataclass(frozen=True, slots=True)
+class _Rule:
+    """Which patches are taken, on an image of ``shape``."""
+
+    shape: tuple[int, int]
+    tissue: TissueMask
+    tiling: Tiling
+    min_tissue: float | None
+    roi: Region | None
+
+    def chosen(self, grid: PatchGrid) -> npt.NDArray[np.int64]:
+        """Return the cells that are taken, row-major; works on bands of rows to bound memory."""
+        kept = []
+        band = max(1, 1_000_000 // grid.cols)
+        for top in range(0, grid.rows, band):
+            rows = np.arange(top, min(top + band, grid.rows))
+            cells = np.stack(np.meshgrid(rows, np.arange(grid.cols), indexing="ij"), axis=-1).reshape(-1, 2)
+            kept.append(cells[self._accepted(grid, cells)])
+        return np.concatenate(kept).astype(np.int64)
+
+    def _accepted(self, grid: PatchGrid, cells: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
+        boxes = grid.boxes(cells)
+        if grid.rows == grid.cols == 1 and all(p >= n for p, n in zip(grid.patch_px, self.shape, strict=True)):
+            inside = self.roi is None or self.roi.meets(self.shape)
+            return (self.tissue.fraction(boxes) > 0) & inside
+        half = [round(p / 2) for p in grid.patch_px]
+        centres = (boxes[:, :2] + half).astype(np.float64)
+        # Only an image thinner than half a patch has a centre outside.
+        centres = np.where(centres < self.shape, centres, np.asarray(self.shape) / 2)
+        if self.roi is None:
+            return self._on_tissue(boxes, centres)
+        taken = self.roi.contains(centres)
+        taken[taken] = self._on_tissue(boxes[taken], centres[taken])
+        return taken
+
+    def _on_tissue(self, boxes: npt.NDArray[np.int64], centres: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
+        if self.min_tissue is not None:
+            return self.tissue.fraction(boxes) >= max(self.min_tissue, 1e-9)
+        if self.tiling.max_blank is not None:
+            return 1 - self.tissue.fraction(boxes) < self.tiling.max_blank - 1e-9
+        return self.tissue.contains(centres)

@@ -112,12 +112,20 @@ def cleaned(mask: BoolArray, cleaning: Cleaning) -> BoolArray:
         distance = ndimage.distance_transform_edt(~padded)
         closed = ndimage.distance_transform_edt(distance <= radius) > radius
         mask = mask | closed[radius:-radius, radius:-radius]
-    mask = _drop_small(mask, cleaning.speck_px2)
-    return ~_drop_small(~mask, cleaning.hole_px2)
+    mask = drop_small(mask, cleaning.speck_px2)
+    return ~drop_small(~mask, cleaning.hole_px2)
 
 
-def _drop_small(mask: BoolArray, area_px2: float) -> BoolArray:
-    """Clear 4-connected components smaller than an area."""
+def drop_small(mask: BoolArray, area_px2: float) -> BoolArray:
+    """Clear 4-connected components smaller than an area.
+
+    Parameters
+    ----------
+    mask : ndarray
+        ``(Y, X) bool``.
+    area_px2 : float
+        Components of at least this many pixels stay.
+    """
     from scipy import ndimage
 
     components, count = ndimage.label(mask)

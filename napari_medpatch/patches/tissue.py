@@ -8,6 +8,7 @@ import numpy.typing as npt
 
 from napari_medpatch.io.source import Source
 from napari_medpatch.patches.ink import BoolArray
+from napari_medpatch.patches.outline import inside_outline, look_up
 from napari_medpatch.patches.overview import Overview, read_overview, working_downsample
 from napari_medpatch.patches.stain import Cleaning, stained
 
@@ -22,10 +23,14 @@ class TissueMask:
         ``(Y, X) bool``.
     downsample : tuple of float
         Level-0 pixels per pixel of the mask, ``(y, x)``; exact, never rounded.
+    outlined : bool
+        A point is on tissue if it is inside the polygons through the pixels at the mask's border, as
+        WSInfer has it (OpenCV's contours, which it scales): half a pixel narrower, half a pixel shifted.
     """
 
     mask: BoolArray
     downsample: tuple[float, float]
+    outlined: bool = False
 
     def contains(self, points: npt.ArrayLike) -> BoolArray:
         """Return which points lie on tissue; points outside the image do not.
@@ -40,11 +45,8 @@ class TissueMask:
         ndarray
             ``(N,) bool``.
         """
-        index = np.floor(np.asarray(points, np.float64).reshape(-1, 2) / self.downsample).astype(np.int64)
-        inside = ((index >= 0) & (index < self.mask.shape)).all(axis=1)
-        found = np.zeros(len(index), bool)
-        found[inside] = self.mask[tuple(index[inside].T)]
-        return found
+        place = np.asarray(points, np.float64).reshape(-1, 2) / self.downsample
+        return inside_outline(self.mask, place) if self.outlined else look_up(self.mask, np.floor(place))
 
     def fraction(self, boxes: npt.ArrayLike) -> npt.NDArray[np.float64]:
         """Return the share of each box that is tissue, partly covered mask pixels counted in part.
