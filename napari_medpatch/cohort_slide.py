@@ -14,6 +14,7 @@ from napari_medpatch.events import Event, Finished, Job, Started
 from napari_medpatch.infer.run_record import plain
 
 if TYPE_CHECKING:
+    from napari_medpatch.io.source import Source
     from napari_medpatch.models.bundle import Bundle
 
 _log = logging.getLogger(__name__)
@@ -90,7 +91,23 @@ def _events(task: SlideTask, bundle: "Bundle") -> Iterator[Event]:
     except ChoiceNeededError as error:
         raise WrongKindError(f"{task.path} holds volumes; patch classifiers need slides or photographs.") from error
     with closing(source):
-        yield from classify(source, bundle, task.settings, out=task.out)
+        yield from classify(source, bundle, task.settings, out=task.out, **_where(task, source))
+
+
+def _where(task: SlideTask, source: "Source") -> dict[str, Any]:
+    """Return the region and the tissue mask that the user gave, by the names of their parameters."""
+    where: dict[str, Any] = {}
+    if task.roi is not None:
+        from napari_medpatch.patches.roi import region_from_geojson
+
+        where["roi"] = region_from_geojson(task.roi)
+    if task.tissue is not None:
+        from napari_medpatch.io.labels_file import labels_downsample, read_labels
+        from napari_medpatch.patches.tissue import TissueMask
+
+        labels = read_labels(task.tissue, source)
+        where["tissue"] = TissueMask(labels > 0, labels_downsample(labels, source))
+    return where
 
 
 def _success(task: SlideTask, result: Any, state: str, seconds: float) -> SlideOutcome:
