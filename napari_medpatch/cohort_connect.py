@@ -55,9 +55,7 @@ def _connect(address: str) -> Any:
         with warnings.catch_warnings():
             # Ours to tell, in one sentence: see check_machines.
             warnings.simplefilter("ignore", VersionMismatchWarning)
-            return Client(  # type: ignore[no-untyped-call]
-                **place, timeout=CONNECT_SECONDS, name="napari-medpatch", set_as_default=False
-            )
+            return Client(**place, timeout=CONNECT_SECONDS, name="napari-medpatch", set_as_default=False)
     except (OSError, ValueError, TypeError, ImportError) as error:
         raise ClusterError(
             f"No dask scheduler answers at {address} ({_first_line(error)}); check the address, "
