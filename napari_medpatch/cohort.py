@@ -100,7 +100,7 @@ def _bundle(model: "str | os.PathLike[str] | Bundle") -> "Bundle":
 
 
 def _local_job(tasks: tuple[SlideTask, ...], bundle: "Bundle") -> Job:
-    kept = keep_loaded(bundle)
+    kept = keep_loaded(bundle, tasks[0].settings) if tasks else bundle
     outcomes: list[SlideOutcome] = []
     yield Started(len(tasks), "slides", context={"paths": [task.path for task in tasks]})
     for number, task in enumerate(tasks):

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     import torch
     from torch import nn
 
+    from napari_medpatch.infer.classify_result import ClassifySettings
     from napari_medpatch.models.bundle import Bundle
 
 
@@ -30,16 +31,15 @@ class _KeptBundle:
         key = str(device)
         if key not in self._loaded:
             self._loaded[key] = self._bundle.load(device)
-        # Monte-Carlo dropout of the slide before may have left layers in training mode.
-        return self._loaded[key].eval()
+        return self._loaded[key]
 
 
-def keep_loaded(bundle: "Bundle") -> "Bundle":
+def keep_loaded(bundle: "Bundle", settings: "ClassifySettings") -> "Bundle":
     """Return the same model, whose network stays in memory from slide to slide.
 
-    Not for two threads at a time.
+    Not for two threads at a time, and not with Monte-Carlo dropout, which alters the network.
     """
-    return cast("Bundle", _KeptBundle(bundle))
+    return bundle if settings.mc_dropout else cast("Bundle", _KeptBundle(bundle))
 
 
 @dataclass(frozen=True, slots=True)

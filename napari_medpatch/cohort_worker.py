@@ -2,6 +2,7 @@
 
 import os
 import platform
+import threading
 import time
 from collections.abc import Callable
 from contextlib import closing
@@ -16,6 +17,7 @@ from napari_medpatch.cohort_plan import SlideTask
 from napari_medpatch.cohort_slide import slide_job
 from napari_medpatch.errors import ClusterError
 from napari_medpatch.events import Event, Finished, Noted, PatchesScored, Started, Working
+from napari_medpatch.infer.classify_result import ClassifySettings
 
 if TYPE_CHECKING:
     from napari_medpatch.models.bundle import Bundle
@@ -81,7 +83,7 @@ def score_slide(task: SlideTask, reference: ModelReference, call: Call) -> Slide
     wanted = _Wanted(worker, worker.get_current_task())
     try:
         _check_sees(task, call, worker.address)
-        bundle = _bundle(reference, call.run, worker.address)
+        bundle = _bundle(reference, task.settings, call.run, worker.address)
     except ClusterError as error:
         return SlideOutcome(task.path, "failed", reason=str(error), worker=worker.address)
     publisher = _Publisher(lambda message: worker.log_event(call.topic, message), call, worker.address)
@@ -170,13 +172,11 @@ def _appears(path: str) -> bool:
     return True
 
 
-def _bundle(reference: ModelReference, run: str, address: str) -> "Bundle":
+def _bundle(reference: ModelReference, settings: ClassifySettings, run: str, address: str) -> "Bundle":
     """Return the model, kept from slide to slide of one run in each thread."""
-    import threading
-
     key = (run, threading.get_ident())
     if key not in _kept:
         for other in [other for other in list(_kept) if other[1] == key[1]]:
             _kept.pop(other, None)
-        _kept[key] = keep_loaded(open_reference(reference, f"Worker {address}"))
+        _kept[key] = keep_loaded(open_reference(reference, f"Worker {address}"), settings)
     return _kept[key]
