@@ -53,11 +53,13 @@ class StrokeWriter:
         An empty one counts as written; strokes do not, wherever they come from.
     save : callable
         Writes an array of labels.
+    is_written : bool
+        Whether what the layer holds now needs no writing.
     """
 
-    def __init__(self, layer: "napari.layers.Labels", save: Save) -> None:
+    def __init__(self, layer: "napari.layers.Labels", save: Save, *, is_written: bool = False) -> None:
         self._layer, self._save = layer, save
-        self._written = None if layer.data.any() else _checksum(layer.data)
+        self._written = _checksum(layer.data) if is_written or not layer.data.any() else None
         self._renamed = False
         self._lock = threading.Lock()
 
@@ -117,7 +119,9 @@ class StrokeKeeper(QObject):
         if application is not None:
             application.aboutToQuit.connect(self.flush)
 
-    def watch(self, layer: "napari.layers.Labels | None", save: Save | None = None) -> None:
+    def watch(
+        self, layer: "napari.layers.Labels | None", save: Save | None = None, *, is_written: bool = False
+    ) -> None:
         """Watch another layer, after saving what is left of the one before.
 
         Parameters
@@ -126,17 +130,20 @@ class StrokeKeeper(QObject):
             uint8; None to watch nothing.
         save : callable
             Writes an array of labels; called in a worker thread.
+        is_written : bool
+            Whether what the layer holds now needs no writing.
         """
         self.flush()
         self._layer, self._writer, self._unsaved_since = layer, None, None
         self._timer.stop()
         if layer is None or save is None:
             return
-        self._writer = StrokeWriter(layer, save)
+        self._writer = StrokeWriter(layer, save, is_written=is_written)
         for emitter in (layer.events.paint, layer.events.labels_update, layer.events.set_data):
             listen(emitter, self.touch)
         self._timer.start()
-        self.touch()
+        if not is_written:
+            self.touch()
 
     def touch(self, _event: Any = None) -> None:
         """Look at the labels again soon."""

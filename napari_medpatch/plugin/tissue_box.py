@@ -68,7 +68,7 @@ class TissueBox(QWidget):
         for each in (self.show_button, self.again_button):
             each.setEnabled(False)
         self.note.setText("Looking for tissue…")
-        self.runner.start(lambda: find_tissue(source_of(image)))
+        self.runner.start(lambda: find_tissue(source_of(image), anew=anew))
 
     def refresh(self, _event: Any = None) -> None:
         """Say which tissue the next run takes."""
