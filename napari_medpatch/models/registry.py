@@ -1,4 +1,4 @@
-"""Models by name: those shipped with the package, those of the user, and timm's."""
+"""Models by name: those shipped with the package, those of the user, timm's and the WSInfer zoo's."""
 
 import logging
 import os
@@ -43,13 +43,15 @@ def resolve_model(
     patch_size_pixels: int | None = None,
     spacing_um_px: float | None = None,
     pretrained: bool = False,
+    download: bool = False,
 ) -> Bundle:
     """Find a model.
 
     Parameters
     ----------
     model : str or path-like
-        A name from :func:`list_models`, a bundle folder, or ``"timm:<name>"``.
+        A name from :func:`list_models`, a bundle folder, ``"timm:<name>"``, ``"zoo:<name>"`` for a model of the
+        WSInfer zoo, or ``"owner/repo"`` for a repository of the Hugging Face hub.
     weights : path-like, optional
         Safetensors file, for ``timm:`` only.
     class_names : sequence of str, optional
@@ -60,6 +62,8 @@ def resolve_model(
         How patches are taken, for ``timm:`` only; the network's own input size and no spacing by default.
     pretrained : bool
         Let timm fetch its own weights when no file is given.
+    download : bool
+        Fetch a model of the zoo or the hub that is not in the hub's cache; otherwise the network is not used.
 
     Returns
     -------
@@ -68,7 +72,7 @@ def resolve_model(
     Raises
     ------
     BundleError
-        If there is no such model, or ``timm:`` comes without weights.
+        If there is no such model, ``timm:`` comes without weights, or a model was not downloaded yet.
     """
     name = os.fspath(model)
     if name.startswith(TIMM_PREFIX):
@@ -89,8 +93,18 @@ def resolve_model(
             return load_bundle(folder / name)
     if Path(name).exists():
         return load_bundle(name)
+    return _from_the_hub(name, download)
+
+
+def _from_the_hub(name: str, download: bool) -> Bundle:
+    from napari_medpatch.models.zoo import is_zoo_name, zoo_bundle
+
+    if is_zoo_name(name):
+        return zoo_bundle(name, download=download)
     known = ", ".join(bundle.card.name for bundle in list_models()) or "none"
-    raise BundleError(f"There is no model {name!r}; known are {known}, a bundle folder, or timm:<name> with weights.")
+    raise BundleError(
+        f"There is no model {name!r}; known are {known}, a bundle folder, zoo:<name>, or timm:<name> with weights."
+    )
 
 
 def _bundles_in(folder: Path) -> Iterator[Bundle]:
