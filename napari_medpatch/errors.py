@@ -60,6 +60,10 @@ class BundleError(MedPatchError):
     """A model bundle is incomplete, altered or does not fit the job."""
 
 
+class SettingsError(MedPatchError):
+    """Settings are out of range or exclude each other."""
+
+
 class OutputError(MedPatchError):
     """A result could not be written (folder not writable, disk full, unknown suffix)."""
 

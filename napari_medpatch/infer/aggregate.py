@@ -6,6 +6,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from napari_medpatch.infer.attention import attention_score
+
 
 def slide_score(
     probabilities: npt.NDArray[np.float32],
@@ -13,6 +15,7 @@ def slide_score(
     *,
     top_k: int = 10,
     threshold: float = 0.5,
+    attention: npt.NDArray[np.float32] | None = None,
 ) -> dict[str, Any]:
     """Summarise patch probabilities per class.
 
@@ -26,11 +29,15 @@ def slide_score(
         How many of the highest patches the top-k mean takes (all, if there are fewer).
     threshold : float
         Probability from which a patch counts as positive.
+    attention : ndarray, optional
+        ``(…) float32``, weights of the patches in a multiple-instance model
+        (:func:`napari_medpatch.infer.attention.relative_attention`).
 
     Returns
     -------
     dict
         ``{"patches", "top_k", "threshold", "classes": {name: {"mean", "top_k_mean", "fraction_above"}}}``.
+        With ``attention`` also ``{"attention": {name: probability of the slide}}``.
         The values are None where no patch was scored. Probabilities of patches are not those of the
         slide: the top-k mean is the usual baseline for small lesions, the mean for diffuse patterns.
     """
@@ -45,7 +52,10 @@ def slide_score(
         }
         for index, name in enumerate(class_names)
     }
-    return {"patches": len(values), "top_k": top_k, "threshold": threshold, "classes": classes}
+    score: dict[str, Any] = {"patches": len(values), "top_k": top_k, "threshold": threshold, "classes": classes}
+    if attention is not None:
+        score["attention"] = attention_score(probabilities, attention, class_names)
+    return score
 
 
 def _mean(values: npt.NDArray[np.float64] | npt.NDArray[np.bool_]) -> float | None:

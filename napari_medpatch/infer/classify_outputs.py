@@ -1,19 +1,20 @@
 """The files of a classified image: table, tiles for QuPath, map of values, record."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from napari_medpatch.errors import MedPatchError, OutputError
+from napari_medpatch.infer.attention import relative_attention
 from napari_medpatch.infer.run_record import plain
 from napari_medpatch.infer.score_store import Keys, Values, read_record
 from napari_medpatch.io.atomic import check_writable, write_json
 from napari_medpatch.io.geojson import write_patches_geojson
 from napari_medpatch.io.score_csv import read_patch_scores, write_patch_scores
-from napari_medpatch.io.scores import PatchScores
+from napari_medpatch.io.scores import Extras, PatchScores
 from napari_medpatch.patches.stitch import gather
 
 if TYPE_CHECKING:
@@ -32,10 +33,13 @@ class ClassifyFiles:
         Created when the first file is written.
     stem : str
         The image's name without its last suffix.
+    compress : bool
+        Whether the tiles are gzipped.
     """
 
     folder: Path
     stem: str
+    compress: bool = False
 
     @property
     def table(self) -> Path:
@@ -44,12 +48,12 @@ class ClassifyFiles:
 
     @property
     def tiles(self) -> Path:
-        """Tiles for QuPath."""
-        return self.folder / f"{self.stem}.geojson"
+        """Tiles for QuPath, ``.geojson`` or ``.geojson.gz``."""
+        return self.folder / f"{self.stem}.geojson{'.gz' if self.compress else ''}"
 
     @property
     def map(self) -> Path:
-        """Probabilities on the patch grid, float32, one channel per class."""
+        """Probabilities on the patch grid, float32, one channel per class, then the extras."""
         return self.folder / f"{self.stem}.ome.tiff"
 
     @property
@@ -66,6 +70,11 @@ class ClassifyFiles:
     def all(self) -> tuple[Path, ...]:
         """The four files."""
         return (self.table, self.tiles, self.map, self.record)
+
+    @property
+    def complete(self) -> bool:
+        """Whether the four files are there."""
+        return all(path.is_file() for path in self.all)
 
     @classmethod
     def of(cls, folder: Path, source: Path) -> "ClassifyFiles":
@@ -92,7 +101,7 @@ class ClassifyFiles:
     def finished(self, fingerprint: str, grid: "PatchGrid") -> tuple[PatchScores, Mapping[str, Any]] | None:
         """Return scores and record of a finished run of this fingerprint, None if there is none."""
         record = read_record(self.record)
-        if record.get("fingerprint") != fingerprint or not all(path.is_file() for path in self.all):
+        if record.get("fingerprint") != fingerprint:
             return None
         try:
             scores = read_patch_scores(self.table)
@@ -102,7 +111,7 @@ class ClassifyFiles:
         return (scores, record) if np.array_equal(scores.boxes, grid.boxes(row_by_row(grid))) else None
 
     def write(self, result: "ClassifyResult", spacing: "Spacing | None", threshold: float | None) -> None:
-        """Write the four files, each atomically, the record last.
+        """Write the four files, each atomically, the record last; the same result gives the same bytes.
 
         Raises
         ------
@@ -111,6 +120,7 @@ class ClassifyFiles:
         """
         # An old record must not vouch for new files if writing stops half-way.
         self.record.unlink(missing_ok=True)
+        self._sweep()
         scores = sorted_scores(result)
         write_patch_scores(self.table, scores)
         write_patches_geojson(
@@ -119,11 +129,25 @@ class ClassifyFiles:
         _write_map(result, spacing, self.map)
         write_json(self.record, plain({"score": result.score, **result.provenance}))
 
+    def _sweep(self) -> None:
+        """Remove the other form of the tiles, and what a killed process left half-written."""
+        replace(self, compress=not self.compress).tiles.unlink(missing_ok=True)
+        own = tuple(f"-{path.name}" for path in self.all)
+        for path in self.folder.glob(".tmp-*"):
+            if path.name.endswith(own):
+                path.unlink(missing_ok=True)
+
 
 def sorted_scores(result: "ClassifyResult") -> PatchScores:
     """Return the scored patches row by row, whatever the order of visit was."""
     cells = row_by_row(result.grid)
-    return PatchScores(result.grid.boxes(cells), gather(result.probabilities, cells), result.class_names)
+    extras = {name: gather(values, cells) for name, values in shown_extras(result.extras).items()}
+    return PatchScores(result.grid.boxes(cells), gather(result.probabilities, cells), result.class_names, extras)
+
+
+def shown_extras(extras: Extras) -> Extras:
+    """Return extras as files hold them: attention relative to the highest (0…1), not as a logit."""
+    return {name: relative_attention(values) if name == "attention" else values for name, values in extras.items()}
 
 
 def row_by_row(grid: "PatchGrid") -> Keys:
@@ -133,9 +157,13 @@ def row_by_row(grid: "PatchGrid") -> Keys:
 
 
 def cells_of(scores: PatchScores, grid: "PatchGrid") -> tuple[Keys, Values]:
-    """Return the cells of a table's patches."""
+    """Return the cells of a table's patches, and their probabilities and extras as columns."""
     cells = (scores.boxes[:, :2] - np.asarray(grid.origin)) // np.asarray(grid.stride_px)
-    return cells.astype(np.int64), scores.probabilities
+    extras = dict(scores.extras)
+    if "attention" in extras:
+        # A weight too small for a table is a very low logit, not an infinite one.
+        extras["attention"] = np.log(np.maximum(extras["attention"], np.finfo(np.float32).tiny))
+    return cells.astype(np.int64), np.column_stack([scores.probabilities, *extras.values()]).astype(np.float32)
 
 
 def _write_map(result: "ClassifyResult", spacing: "Spacing | None", path: Path) -> None:
@@ -144,13 +172,17 @@ def _write_map(result: "ClassifyResult", spacing: "Spacing | None", path: Path) 
 
     place = result.grid.transform(spacing)
     kept = {key: result.provenance[key] for key in ("source", "model", "grid") if key in result.provenance}
+    extras = shown_extras(result.extras)
+    names = (*result.class_names, *extras)
     write_ome_tiff(
-        np.ascontiguousarray(np.moveaxis(result.probabilities, -1, 0)),
+        np.ascontiguousarray(
+            np.concatenate([np.moveaxis(result.probabilities, -1, 0), *(v[None] for v in extras.values())])
+        ),
         path,
         pixel_size=place.scale if spacing is not None else None,
         unit=spacing.unit if spacing is not None else "um",
         origin=place.translate if spacing is not None else None,
-        channel_names=result.class_names,
+        channel_names=names,
         axes="CYX",
-        note=ExportNote("probabilities", result.class_names, kept),
+        note=ExportNote("probabilities", names, kept),
     )

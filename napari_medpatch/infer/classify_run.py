@@ -1,29 +1,35 @@
 """One classification run: what is left to score, scoring it, keeping it."""
 
 import time
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import closing
-from dataclasses import asdict
+from dataclasses import asdict, replace
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from napari_medpatch import __version__
-from napari_medpatch.events import Event, Finished, PatchesScored, Started
+from napari_medpatch.errors import DamagedFileError
+from napari_medpatch.events import Event, Finished, Noted, PatchesScored, Started
 from napari_medpatch.infer.aggregate import slide_score
-from napari_medpatch.infer.classify_outputs import ClassifyFiles, cells_of
+from napari_medpatch.infer.choose_scoring import choose_scoring, describe_randomness
+from napari_medpatch.infer.classify_outputs import ClassifyFiles, cells_of, shown_extras
 from napari_medpatch.infer.classify_result import ClassifyResult, ClassifySettings
 from napari_medpatch.infer.feed import Feed, PatchReader
-from napari_medpatch.infer.run_record import describe_model, describe_source, digest, versions
-from napari_medpatch.infer.score_store import Keys, ScoreStore, Values
+from napari_medpatch.infer.run_record import describe_model, describe_region, describe_source, digest, versions
+from napari_medpatch.infer.score_store import Keys, ScoreStore, Values, in_whole_batches
+from napari_medpatch.infer.scoring import check_scores, split_scores
+from napari_medpatch.io.scores import Extras, PatchScores
 from napari_medpatch.io.source import Source, finest_level_at_least
 from napari_medpatch.patches.grid import PatchGrid, PatchScale
-from napari_medpatch.patches.stitch import empty_map, scatter
+from napari_medpatch.patches.stitch import empty_map, gather, scatter
 
 if TYPE_CHECKING:
     from napari_medpatch.infer.patch_scorer import PatchScorer
     from napari_medpatch.models.bundle import Bundle
+    from napari_medpatch.patches.roi import Region
 
 
 class ClassifyRun:
@@ -45,6 +51,13 @@ class ClassifyRun:
         Where results go.
     image : str
         Fingerprint of the image.
+    roi : Region, optional
+        The region of interest that limited the grid, for the record.
+
+    Raises
+    ------
+    SettingsError
+        If settings are out of range or exclude each other.
     """
 
     def __init__(
@@ -56,66 +69,129 @@ class ClassifyRun:
         grid: PatchGrid,
         files: ClassifyFiles | None,
         image: str,
+        roi: "Region | None" = None,
     ) -> None:
-        self.source, self.bundle, self.settings, self.grid, self.files = source, bundle, settings, grid, files
+        self.source, self.settings, self.grid, self.roi = source, settings, grid, roi
+        self.bundle, self.method = choose_scoring(bundle, settings)
+        self.files = replace(files, compress=settings.compress) if files is not None else None
         self.level = 0 if settings.exact else finest_level_at_least(source, scale.downsample)
         self.names = bundle.card.class_names
-        self.map = empty_map(grid.rows, grid.cols, len(self.names))
+        self.extra_names = self.method.extra_names
+        self.columns = len(self.names) + len(self.extra_names)
+        self.map = empty_map(grid.rows, grid.cols, self.columns)
         self.model = describe_model(bundle)
         self.image = image
         self.fingerprint = digest(
             image, self.model["digest"], __version__, settings.precision, settings.exact,
-            self.level, grid.boxes(),
+            self.level, describe_randomness(settings), grid.boxes(),
         )  # fmt: skip
 
     def events(self, began: float) -> Iterator[Event]:
         """Yield the job's events from :class:`Started` on; ``began`` is the ``perf_counter`` of its start."""
+        started = datetime.now(UTC) - timedelta(seconds=time.perf_counter() - began)
         earlier = self.files.finished(self.fingerprint, self.grid) if self.files and self.settings.resume else None
-        context = {"grid": self.grid, "class_names": self.names}
-        total = len(self.grid.cells)
         if earlier is not None:
-            yield Started(total, "patches", total, context)
-            yield self._scored(*cells_of(earlier[0], self.grid), total)
-            record = {key: value for key, value in earlier[1].items() if key != "score"}
-            yield Finished(self._result(record))
+            yield from self._read_back(*earlier)
             return
-        parts = self.files.parts if self.files is not None else None
-        store = ScoreStore(parts, self.fingerprint, len(self.names), resume=self.settings.resume)
-        cells, values = store.load()
-        yield Started(total, "patches", len(cells), context)
-        if len(cells):
-            yield self._scored(cells, values, len(cells))
-        scorer = yield from self._score_rest(store, len(cells))
-        result = self._result(self._provenance(scorer, len(cells), time.perf_counter() - began))
+        store = ScoreStore(
+            self.files.parts if self.files is not None else None,
+            self.fingerprint, self.columns, resume=self.settings.resume,
+        )  # fmt: skip
+        scorer, noted = self._scorer(store)
+        todo = self._unscored(store, scorer.batch_size)
+        kept = self.grid.cells[~todo]
+        yield self._started(len(kept))
+        if noted:
+            yield Noted(noted)
+        if len(kept):
+            yield self._scored(kept, gather(self.map, kept), len(kept))
+        yield from self._score(scorer, todo, store, len(kept))
+        result = self._result(self._provenance(scorer, len(kept), started, time.perf_counter() - began))
         if self.files is not None:
             self.files.write(result, self.source.spacing, self.bundle.card.threshold)
             store.remove()
         yield Finished(result)
 
-    def _score_rest(self, store: ScoreStore, done: int) -> Generator[Event, None, "PatchScorer"]:
+    def _read_back(self, scores: PatchScores, record: Mapping[str, Any]) -> Iterator[Event]:
+        """Yield the events of a finished run; its files are written anew if the settings ask for other ones."""
+        assert self.files is not None
+        # A run that was killed after its last file left parts behind.
+        ScoreStore(self.files.parts, self.fingerprint, self.columns, resume=False).remove()
+        total = len(self.grid.cells)
+        yield self._started(total)
+        yield self._scored(*cells_of(scores, self.grid), total)
+        provenance = {key: value for key, value in record.items() if key != "score"}
+        if self.files.complete and record.get("settings", {}).get("top_k") == self.settings.top_k:
+            yield Finished(replace(self._result(provenance), score=record.get("score", {})))
+            return
+        result = self._result(provenance | {"settings": asdict(self.settings)})
+        self.files.write(result, self.source.spacing, self.bundle.card.threshold)
+        yield Finished(result)
+
+    def _started(self, done: int) -> Started:
+        context = {"grid": self.grid, "class_names": self.names, "extra_names": self.extra_names}
+        return Started(len(self.grid.cells), "patches", done, context)
+
+    def _scorer(self, store: ScoreStore) -> "tuple[PatchScorer, str]":
+        """Load the model, with the batches of the run that was stopped; say so if they are other ones."""
+        from napari_medpatch.infer.device import pick_devices
         from napari_medpatch.infer.patch_scorer import PatchScorer
 
-        cells = self.grid.cells[np.isnan(self.map[self.grid.cells[:, 0], self.grid.cells[:, 1], 0])]
+        wanted = self.settings.batch_size
+        earlier = store.batch_size(pick_devices(self.settings.device)[0].type)
         scorer = PatchScorer(
             self.bundle,
             device=self.settings.device,
             precision=self.settings.precision,
-            batch_size=self.settings.batch_size,
+            batch_size=earlier or wanted,
+            method=self.method,
+            keys=self.grid.cells,
+            exact=self.settings.exact,
         )
-        with closing(self._feed(cells, scorer.batch_size)) as feed:
+        store.describe(scorer.device.type, scorer.batch_size, scorer.precision)
+        if not earlier or wanted in (0, earlier):
+            return scorer, ""
+        return scorer, (
+            f"The run that was stopped had batches of {earlier}, not {wanted}; they are kept so that the scores "
+            "are those of an unbroken run."
+        )
+
+    def _unscored(self, store: ScoreStore, batch_size: int) -> npt.NDArray[np.bool_]:
+        """Return which of the grid's cells are to score, in whole batches."""
+        scatter(self.map, *store.load())
+        missing: npt.NDArray[np.bool_] = ~np.isfinite(gather(self.map, self.grid.cells)).all(axis=1, keepdims=True)
+        return in_whole_batches(missing[:, 0], batch_size)
+
+    def _score(
+        self, scorer: "PatchScorer", todo: npt.NDArray[np.bool_], store: ScoreStore, done: int
+    ) -> Iterator[Event]:
+        with closing(self._feed(todo, scorer)) as feed, closing(scorer.stream(feed)) as scored:
             try:
-                for batch, values in scorer.stream(feed):
+                for batch, values in scored:
                     feed.batch_size = scorer.batch_size
+                    check_scores(values, self.bundle.card)
                     done += len(values)
-                    store.add(cells[batch.index], values)
-                    yield self._scored(cells[batch.index], values, done)
+                    cells = self.grid.cells[batch.index]
+                    store.add(cells, values)
+                    yield self._scored(cells, values, done)
+            except (DamagedFileError, OSError) as error:
+                raise DamagedFileError(self._unreadable(error, done)) from error
             finally:
                 store.flush()
-        return scorer
 
-    def _feed(self, cells: Keys, batch_size: int) -> Feed:
+    def _unreadable(self, error: Exception, done: int) -> str:
+        """Say that the image could not be read to its end, and what became of the scores so far."""
+        path = self.source.path
+        what = "cannot be read any further" if path.exists() else "was moved or deleted while it was read"
+        fate = "are not stored, because no output folder was given"
+        if self.files is not None:
+            fate = f"are kept in {self.files.parts}; run it again to go on from there"
+        return f"{path.name} {what} ({str(error).rstrip('.')}); the scores of {done} patches {fate}."
+
+    def _feed(self, todo: npt.NDArray[np.bool_], scorer: "PatchScorer") -> Feed:
         exact, card = self.settings.exact, self.bundle.card
-        reader = PatchReader(self.source, self.grid.boxes(cells), self.level, black_outside=exact)
+        reader = PatchReader(self.source, self.grid.boxes(), self.level, black_outside=exact)
+        chunks = [part for chunk in reader.chunks() if len(part := chunk[todo[chunk]])]
 
         def load_exact(index: npt.NDArray[np.int64]) -> npt.NDArray[Any]:
             from PIL import Image
@@ -125,19 +201,30 @@ class ClassifyRun:
             return np.stack([reference_transform(Image.fromarray(p), card).numpy() for p in reader.load(index)])
 
         load = load_exact if exact else reader.load
-        return Feed(reader.chunks(), load, batch_size=batch_size, threads=self.settings.threads)
+        return scorer.feed(chunks, load, threads=self.settings.threads)
 
     def _scored(self, cells: Keys, values: Values, done: int) -> PatchesScored:
         scatter(self.map, cells, values)
-        return PatchesScored(done, cells, self.grid.boxes(cells), values)
+        return PatchesScored(done, cells, self.grid.boxes(cells), *self._split(values))
+
+    def _split(self, values: Values) -> tuple[Values, Extras]:
+        return split_scores(values, len(self.names), self.extra_names)
 
     def _result(self, provenance: Mapping[str, Any]) -> ClassifyResult:
+        probabilities, extras = self._split(self.map)
+        attention = shown_extras(extras).get("attention")
         threshold = self.bundle.card.threshold
-        score = slide_score(self.map, self.names, threshold=0.5 if threshold is None else threshold)
+        score = slide_score(
+            probabilities,
+            self.names,
+            top_k=self.settings.top_k,
+            threshold=0.5 if threshold is None else threshold,
+            attention=attention,
+        )
         written = self.files.all if self.files is not None else ()
-        return ClassifyResult(self.grid, self.map, self.names, score, written, provenance)
+        return ClassifyResult(self.grid, probabilities, self.names, score, written, provenance, extras)
 
-    def _provenance(self, scorer: "PatchScorer", resumed: int, seconds: float) -> dict[str, Any]:
+    def _provenance(self, scorer: "PatchScorer", resumed: int, started: datetime, seconds: float) -> dict[str, Any]:
         grid = self.grid
         return {
             "task": "classify",
@@ -149,7 +236,10 @@ class ClassifyRun:
                 "rows": grid.rows, "cols": grid.cols, "patch_px": list(grid.patch_px),
                 "stride_px": list(grid.stride_px), "origin_px": list(grid.origin), "level": self.level,
             },
+            "roi": describe_region(self.roi, self.source.spacing),
             "patches": len(grid.cells),
+            "extras": list(self.extra_names),
+            "started": started.isoformat(timespec="seconds"),
             "resumed": resumed,
             "seconds": round(seconds, 3),
             "device": str(scorer.device),

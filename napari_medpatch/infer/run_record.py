@@ -8,13 +8,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 
 from napari_medpatch import __version__
 from napari_medpatch.geometry import Box, split_axis
 from napari_medpatch.io.source import Source
 
 if TYPE_CHECKING:
+    from napari_medpatch.geometry import Spacing
     from napari_medpatch.models.bundle import Bundle
+    from napari_medpatch.patches.roi import Region
 
 _ENDS = 1 << 20
 _WEIGHTS = ("model.safetensors", "torchscript_model.pt")
@@ -84,6 +87,30 @@ def describe_source(source: Source) -> dict[str, Any]:
         "spacing_unit": spacing.unit if spacing else None,
         "spacing_origin": spacing.origin if spacing else None,
     }
+
+
+def describe_region(region: "Region | None", spacing: "Spacing | None") -> dict[str, Any] | None:
+    """Return what a record says about a region of interest: its polygons and their area, holes left out.
+
+    ``area_px`` counts level-0 pixels; ``area_um2`` is None for images without a pixel size. What two
+    polygons share counts twice.
+    """
+    if region is None:
+        return None
+    area = sum(map(_ring_area, region.polygons)) - sum(_ring_area(ring) for holes in region.holes for ring in holes)
+    known = spacing is not None and spacing.unit == "um"
+    pixel = float(np.prod(spacing.values)) if spacing is not None and known else None
+    return {
+        "polygons": len(region.polygons),
+        "area_px": round(area, 1),
+        "area_um2": round(area * pixel, 1) if pixel is not None else None,
+    }
+
+
+def _ring_area(ring: npt.NDArray[np.float64]) -> float:
+    """Return the area within a ring (the shoelace formula)."""
+    y, x = (ring - ring[0]).T
+    return float(abs(np.dot(x, np.roll(y, -1)) - np.dot(y, np.roll(x, -1))) / 2)
 
 
 def describe_model(bundle: "Bundle") -> dict[str, Any]:

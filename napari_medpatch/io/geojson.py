@@ -50,7 +50,8 @@ def write_patches_geojson(
     path : path-like
         ``.geojson``, or ``.geojson.gz`` to compress.
     scores : PatchScores
-        Boxes in level-0 pixels and probabilities.
+        Boxes in level-0 pixels and probabilities; ``uncertainty`` and ``attention`` become measurements
+        under these names.
     threshold : float, optional
         Operating point of a binary model, see :func:`napari_medpatch.io.scores.winners`. A patch
         of a one-class model below it gets no classification.
@@ -65,9 +66,11 @@ def write_patches_geojson(
         If the file cannot be written.
     """
     chosen = winners(scores.probabilities, threshold).tolist()
+    names = [prefix + name for name in scores.class_names] + list(scores.extras)
+    table = np.column_stack([scores.probabilities, *scores.extras.values()]).tolist()
     features = (
-        _tile(box, values, scores.class_names, winner, prefix, identity)
-        for box, values, winner in zip(scores.boxes.tolist(), scores.probabilities.tolist(), chosen, strict=True)
+        _tile(box, dict(zip(names, values, strict=True)), scores.class_names, winner, identity)
+        for box, values, winner in zip(scores.boxes.tolist(), table, chosen, strict=True)
     )
     return write_features(path, features)
 
@@ -126,7 +129,7 @@ def class_colour(index: int) -> list[int]:
 
 
 def _tile(
-    box: Sequence[int], values: Sequence[float], names: Sequence[str], winner: int, prefix: str, identity: str
+    box: Sequence[int], values: Mapping[str, float], names: Sequence[str], winner: int, identity: str
 ) -> dict[str, Any]:
     y0, x0, y1, x1 = box
     ring: list[list[float]] = [[x0, y0], [x1, y0], [x1, y1], [x0, y1], [x0, y0]]
@@ -134,9 +137,7 @@ def _tile(
     if winner >= 0:
         properties["classification"] = {"name": names[winner], "color": class_colour(winner)}
     # A number that JSON cannot hold is left out: QuPath's reader wants numbers only.
-    properties["measurements"] = {
-        prefix + name: round(value, 6) for name, value in zip(names, values, strict=True) if math.isfinite(value)
-    }
+    properties["measurements"] = {name: round(value, 6) for name, value in values.items() if math.isfinite(value)}
     return _feature(f"{identity}/{y0},{x0},{y1},{x1}", [ring], properties)
 
 

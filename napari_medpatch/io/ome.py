@@ -4,8 +4,10 @@
 PositionX, PositionY and PositionZ, which is where napari's ``translate`` and OMERO's stage position are.
 """
 
+import hashlib
 import os
-from collections.abc import Iterator, Sequence
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -72,6 +74,7 @@ def write_ome_tiff(
     array = _storable(np.asarray(array), target)
     order = axes or _guess_axes(array, pixel_size, channel_names)
     metadata = _metadata(array.shape, order, pixel_size, unit, origin, channel_names, note)
+    metadata["UUID"] = _identity(array, metadata)
     levels = list(_levels(array, order))
     options = _options(array.shape, order)
     with atomic_file(target) as temporary:
@@ -107,6 +110,13 @@ def read_ome_geometry(path: str | os.PathLike[str]) -> OmeGeometry | None:
             return parse_ome_xml(tiff.ome_metadata, series.axes, tuple(int(n) for n in series.shape))
     except (tifffile.TiffFileError, OSError, ValueError, RuntimeError, IndexError, KeyError):
         return None
+
+
+def _identity(array: AnyArray, metadata: Mapping[str, Any]) -> str:
+    """Return a UUID that follows from the content, so that the same result gives the same bytes."""
+    content = hashlib.sha256(np.ascontiguousarray(array).data)
+    content.update(repr(sorted(metadata.items())).encode())
+    return str(uuid.uuid5(uuid.NAMESPACE_URL, f"napari-medpatch/{content.hexdigest()}"))
 
 
 def _storable(array: AnyArray, path: Path) -> AnyArray:

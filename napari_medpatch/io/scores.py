@@ -1,9 +1,15 @@
 """Probabilities of patches and images, as they are written to and read from files."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
+
+EXTRA_NAMES = ("uncertainty", "attention")
+"""What files may hold per patch beside probabilities, in the order of their columns."""
+
+Extras = Mapping[str, npt.NDArray[np.float32]]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -18,11 +24,15 @@ class PatchScores:
         ``(N, C) float32``.
     class_names : tuple of str
         One per column of ``probabilities``.
+    extras : mapping of str to ndarray
+        ``(N,) float32`` by name, of :data:`EXTRA_NAMES`: the spread of several looks at a patch; how much
+        a multiple-instance model minds it, relative to the patch that it minds most (0…1).
     """
 
     boxes: npt.NDArray[np.int64]
     probabilities: npt.NDArray[np.float32]
     class_names: tuple[str, ...]
+    extras: Extras = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -37,11 +47,14 @@ class ImageScores:
         ``(N, C) float32``.
     class_names : tuple of str
         One per column of ``probabilities``.
+    extras : mapping of str to ndarray
+        As in :class:`PatchScores`.
     """
 
     files: tuple[str, ...]
     probabilities: npt.NDArray[np.float32]
     class_names: tuple[str, ...]
+    extras: Extras = field(default_factory=dict)
 
 
 def winners(probabilities: npt.NDArray[np.float32], threshold: float | None = None) -> npt.NDArray[np.int64]:

@@ -56,7 +56,7 @@ def test_a_damaged_part_is_scored_again(tmp_path) -> None:
         store.add(*_some(first, 1))
         store.flush()
     (tmp_path / "s" / "part-000000.npz").write_bytes(b"PK\x03\x04 half a file")
-    np.savez(tmp_path / "s" / "part-000001.npz", cells=np.zeros((1, 2), int), probabilities=np.zeros((1, 7)))
+    np.savez(tmp_path / "s" / "part-000001.npz", cells=np.zeros((1, 2), int), scores=np.zeros((1, 7)))
     assert ScoreStore(tmp_path / "s", "run-a", 2).load()[0].tolist() == [[2, 0]]
 
 

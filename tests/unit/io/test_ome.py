@@ -1,4 +1,5 @@
 import errno
+import re
 
 import numpy as np
 import pytest
@@ -166,3 +167,17 @@ def test_real_ome_tiff(real_data):
     geometry = read_ome_geometry(real_data / "wsi" / "instanseg_HE_example.ome.tif")
     assert geometry.axes == "YXS"
     assert geometry.shape == (1484, 1380, 3)
+
+
+def test_the_same_content_gives_the_same_bytes(tmp_path) -> None:
+    values = np.arange(72, dtype=np.float32).reshape(8, 9)
+    first, again, other = (tmp_path / f"{n}.ome.tiff" for n in "abc")
+    write_ome_tiff(values, first, pixel_size=(1, 1), origin=(0, 0))
+    write_ome_tiff(values, again, pixel_size=(1, 1), origin=(0, 0))
+    write_ome_tiff(values + 1, other, pixel_size=(1, 1), origin=(0, 0))
+    assert first.read_bytes() == again.read_bytes()
+    uuids = set()
+    for path in (first, other):
+        with tifffile.TiffFile(path) as tiff:
+            uuids.add(re.search(r'UUID="urn:uuid:([^"]+)"', tiff.ome_metadata)[1])
+    assert len(uuids) == 2, "another content needs another identity"
