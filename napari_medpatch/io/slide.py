@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from napari_medpatch.errors import UnsupportedFormatError
 from napari_medpatch.io.openslide_tiles import OpenSlideTiles
@@ -11,6 +11,9 @@ from napari_medpatch.io.pixel_size import ABSURD_UM, PixelSize, judged, unknown,
 from napari_medpatch.io.slide_formats import FORMATS
 from napari_medpatch.io.tile_cache import TileCache
 from napari_medpatch.io.tiled_source import TiledSource, probe
+
+if TYPE_CHECKING:
+    from napari_medpatch.io.tiff_pages import FileBytes, PageTiles
 
 _DIRECT_VENDORS = {"aperio", "generic-tiff"}
 _UNBOUNDED = float("inf")
@@ -65,8 +68,8 @@ class OpenSlideSource(TiledSource):
 
 def _opened(reader: OpenSlideTiles, path: Path, *, direct: bool) -> tuple[PixelSize, dict[str, Any]]:
     """Prepare a reader and collect what the file says."""
-    properties = reader.properties
-    vendor = properties.get("openslide.vendor", "unknown")
+    # A copy: a handle that meets an error while pixels are compared answers no questions any more.
+    properties, vendor = dict(reader.properties), reader.vendor
     size = _stated_size(properties, vendor)
     if vendor in _DIRECT_VENDORS:
         tiff_size = _use_tiff(reader, path, direct=direct)
@@ -89,7 +92,7 @@ def _use_tiff(reader: OpenSlideTiles, path: Path, *, direct: bool) -> PixelSize:
     """Let the reader decode TIFF tiles itself; returns the size in the resolution tags."""
     from napari_medpatch.io.tiff_file import open_tiff
     from napari_medpatch.io.tiff_levels import orientation, tiled_pages
-    from napari_medpatch.io.tiff_pages import FileBytes, PageTiles
+    from napari_medpatch.io.tiff_pages import FileBytes
     from napari_medpatch.io.tiff_spacing import tiff_pixel_size
 
     with open_tiff(path) as tif:
@@ -100,12 +103,24 @@ def _use_tiff(reader: OpenSlideTiles, path: Path, *, direct: bool) -> PixelSize:
         if direct:
             stream = FileBytes(path)
             reader.use_pages({}, stream)  # from here on the reader closes it
-            decoders: dict[int, PageTiles] = {}
-            for index, level in enumerate(reader.levels):
-                with suppress(KeyError, UnsupportedFormatError):
-                    decoders[index] = PageTiles(pages[level.shape], stream)
-            reader.use_pages(decoders, stream)
+            reader.use_pages(_decoders(reader, pages, stream), stream)
         return tiff_pixel_size(tif, pages.get(reader.levels[0].shape, tif.pages.first))
+
+
+def _decoders(
+    reader: OpenSlideTiles, pages: Mapping[tuple[int, int], Any], stream: "FileBytes"
+) -> dict[int, "PageTiles"]:
+    """Return the decoders of the levels that can be read straight from the file."""
+    from napari_medpatch.io.tiff_pages import PageTiles
+
+    decoders: dict[int, PageTiles] = {}
+    for index, level in enumerate(reader.levels):
+        with suppress(KeyError, UnsupportedFormatError):
+            decoders[index] = PageTiles(pages[level.shape], stream)
+        if index in decoders and decoders[index].is_sparse and reader.vendor == "aperio":
+            # Aperio's coarser levels are wrong where a finer tile is missing; OpenSlide computes them anew.
+            break
+    return decoders
 
 
 def _stated_size(properties: Mapping[str, str], vendor: str) -> PixelSize:

@@ -11,13 +11,14 @@ from napari_medpatch.io.openslide_tiles import flatten
 from napari_medpatch.io.pixels import to_8bit
 from napari_medpatch.io.source import AnyArray
 from napari_medpatch.io.tile_cache import Tile
+from napari_medpatch.io.ycbcr import ycbcr_to_rgb
 
 ToRGB: TypeAlias = Callable[[AnyArray], Tile]
 
 _MIN_IS_WHITE, _MIN_IS_BLACK, _RGB, _PALETTE, _YCBCR = 0, 1, 2, 3, 6
 _PHOTOMETRIC = {4: "transparency mask", 5: "CMYK", 8: "CIELab", 9: "ICCLab", 32803: "raw camera", 34892: "linear raw"}
 _DECODES_TO_RGB = {7, 33003, 33005, 34712, 33007, 34892, 50001}
-_OLD_JPEG = 6
+_OLD_JPEG, _APERIO_YCBCR = 6, 33003
 _UNASSOCIATED_ALPHA, _ASSOCIATED_ALPHA = 2, 1
 _WHITE = (255, 255, 255)
 
@@ -47,6 +48,8 @@ def colour_reader(page: Any, path: Path, bits: int | None = None) -> ToRGB:
     """
     _refuse(page, path)
     photometric, used_bits = int(page.photometric), bits or int(page.bitspersample)
+    if int(page.compression) == _APERIO_YCBCR and page.samplesperpixel == 3:
+        return ycbcr_to_rgb
     if photometric == _PALETTE:
         return _palette(np.asarray(page.colormap))
     colours = 3 if photometric in (_RGB, _YCBCR) else 1

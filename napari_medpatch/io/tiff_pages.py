@@ -97,6 +97,11 @@ class PageTiles:
         self._decode = page.decode
         self._refuse_huge_segments()
 
+    @property
+    def is_sparse(self) -> bool:
+        """Whether the file stores nothing for some tiles."""
+        return 0 in self._counts
+
     def tile_at(self, row: int, column: int, fill: tuple[int, int, int]) -> Tile:
         """Decode a tile, filled with a colour where the file stores nothing."""
         pixels = self.tile(row, column)
