@@ -19,6 +19,7 @@ COMMANDS = {
     "info": "say what a file is: kind, size, levels, spacing and where that came from",
     "models": "list shipped and own models",
     "classify": "classify the patches of slides, photographs or a folder of patches",
+    "explain": "show where a patch classifier looked, as a map of a region",
     "segment": "segment a volume, photograph or slide",
     "finetune": "train a model from sparse labels painted on one image",
     "evaluate": "compare a mask with the truth",
@@ -39,6 +40,7 @@ def build_parser() -> argparse.ArgumentParser:
     common = argparse.ArgumentParser(add_help=False)
     common.add_argument("--debug", action="store_true", help="show tracebacks and log messages")
     common.add_argument("--quiet", action="store_true", help="no progress bar")
+    common.add_argument("--cache-mb", metavar="MB", help="memory for decoded tiles of slides (default 512)")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, summary in COMMANDS.items():
         sub = commands.add_parser(
@@ -65,6 +67,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     arguments = build_parser().parse_args(argv)
     logging.basicConfig(level=logging.DEBUG if arguments.debug else logging.ERROR)
+    if arguments.cache_mb is not None:
+        from napari_medpatch.io.tile_cache import CACHE_VARIABLE
+
+        # The window and workers started from here read it from there too.
+        os.environ[CACHE_VARIABLE] = arguments.cache_mb
     with _terminate_cleanly():
         return _guarded(arguments)
 

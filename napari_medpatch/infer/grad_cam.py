@@ -125,10 +125,8 @@ class GradCam:
         tuple of ndarray
             ``(N, rows, cols) float32`` raw values, ``(N, C) float32`` probabilities, ``(N,) int64`` classes.
         """
-        if class_index is not None and not 0 <= class_index < self.card.num_classes:
-            raise BundleError(
-                f"{self.card.name} has no class {class_index}; its classes are 0 to {self.card.num_classes - 1}."
-            )
+        if class_index is not None:
+            self.checked(class_index)
         parts, start = [], 0
         while start < len(patches):
             size = self.batch_size
@@ -138,6 +136,14 @@ class GradCam:
                 start += size
         maps, scores, classes = (np.concatenate(column) for column in zip(*parts, strict=True))
         return maps, scores, classes
+
+    def checked(self, class_index: int) -> int:
+        """Return the index of a class; raise :class:`BundleError` if the model has no such class."""
+        if not 0 <= class_index < self.card.num_classes:
+            raise BundleError(
+                f"{self.card.name} has no class {class_index}; its classes are 0 to {self.card.num_classes - 1}."
+            )
+        return class_index
 
     def _tried(
         self, patches: Patches, class_index: int | None

@@ -181,7 +181,7 @@ def test_an_unknown_layer_names_close_ones(make, kind: str) -> None:
     bundle = Ready(model if kind == "network" else written(model))
     with pytest.raises(BundleError, match=r"Layer 'layer44' of ready does not exist; did you mean .*layer4"):
         GradCam(bundle, device="cpu", layer="layer44")
-    with pytest.raises(BundleError, match="'fc' of ready gives .*, not a map"):
+    with pytest.raises(BundleError, match=r"'fc' of ready gives .*, not a map"):
         GradCam(bundle, device="cpu", layer="fc")
 
 
