@@ -1,5 +1,6 @@
 """One byte-bounded cache of decoded tiles for the window and the jobs together."""
 
+import os
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
@@ -9,10 +10,16 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from napari_medpatch.errors import MedPatchError
+
 Tile: TypeAlias = npt.NDArray[np.uint8]
 Key: TypeAlias = tuple[Hashable, ...]
 
-_GIB = 1 << 30
+CACHE_VARIABLE = "MEDPATCH_CACHE_MB"
+"""Environment variable with the size of the shared cache, for jobs without a window; beats the preference."""
+
+MB = 1_000_000
+_USUAL = 512 * MB
 
 
 class TileCache:
@@ -147,7 +154,34 @@ def default_cache() -> TileCache:
 
 
 def default_bytes() -> int:
-    """Return 1 GiB, or an eighth of the memory of this machine if that is less."""
+    """Return what the environment states; else 512 MB, or an eighth of this machine's memory if that is less.
+
+    Raises
+    ------
+    MedPatchError
+        If the environment states no sensible number.
+    """
     import psutil
 
-    return min(_GIB, int(psutil.virtual_memory().total) // 8)
+    stated = stated_bytes()
+    return min(_USUAL, int(psutil.virtual_memory().total) // 8) if stated is None else stated
+
+
+def stated_bytes() -> int | None:
+    """Return the size that the environment variable :data:`CACHE_VARIABLE` asks for, None if it is not set.
+
+    Raises
+    ------
+    MedPatchError
+        If it is not a number of megabytes.
+    """
+    text = os.environ.get(CACHE_VARIABLE, "").strip()
+    if not text:
+        return None
+    try:
+        megabytes = float(text)
+    except ValueError:
+        megabytes = -1.0
+    if not 0 <= megabytes < 1e9:
+        raise MedPatchError(f"{CACHE_VARIABLE} is {text!r}; give a number of megabytes such as 512.")
+    return int(megabytes * MB)

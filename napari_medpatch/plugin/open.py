@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     Path = str | os.PathLike[str]
     Choose = Callable[[ChoiceNeededError], int | None]
 
-_caches: dict[int, "TileCache"] = {}
-
 
 def open_paths(
     viewer: "napari.Viewer",
@@ -135,11 +133,12 @@ def read_layers(path: "Path") -> list[Any]:
 
 
 def tile_cache() -> "TileCache":
-    """Return the cache of decoded tiles, as large as the preferences say."""
-    from napari_medpatch.io.tile_cache import TileCache
+    """Return the cache of decoded tiles that all slides and jobs share, as large as the preferences say."""
+    from napari_medpatch.io.tile_cache import MB, default_cache, stated_bytes
 
-    size = int(preference("slides", "cache_mb"))
-    if size not in _caches:
-        _caches.clear()
-        _caches[size] = TileCache(size * 1_000_000)
-    return _caches[size]
+    stated = stated_bytes()
+    wanted = int(preference("slides", "cache_mb")) * MB if stated is None else stated
+    cache = default_cache()
+    if cache.max_bytes != wanted:
+        cache.resize(wanted)
+    return cache

@@ -2,16 +2,17 @@
 
 from typing import TYPE_CHECKING
 
-from qtpy.QtWidgets import QDoubleSpinBox, QGridLayout, QGroupBox, QPushButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QDoubleSpinBox, QGridLayout, QGroupBox, QPushButton, QSpinBox, QVBoxLayout, QWidget
 
 from napari_medpatch.errors import MedPatchError
 from napari_medpatch.plugin.calibrate import add_associated, associated_names, change_volume, set_pixel_size
 from napari_medpatch.plugin.form import add_row, button, combo, in_row, new_form, note
 from napari_medpatch.plugin.layers import META
 from napari_medpatch.plugin.messages import tell_error
+from napari_medpatch.plugin.open import tile_cache
 from napari_medpatch.plugin.opening import Opener
 from napari_medpatch.plugin.samples import SAMPLES
-from napari_medpatch.plugin.settings import keep
+from napari_medpatch.plugin.settings import keep, preference
 from napari_medpatch.plugin.tab import Tab
 
 if TYPE_CHECKING:
@@ -84,11 +85,22 @@ class OpenWidget(Tab):
         self.picture_combo = combo()
         add_row(form, "Pict&ures", self.picture_combo, "Label, macro and thumbnail pictures that the file holds.")
         self.picture_button = button("Show pictu&re", "Open the chosen picture as a layer.", self._show_picture)
+        self.cache_field = self._cache_field()
+        add_row(form, "Tile cac&he (MB)", self.cache_field, "Memory for decoded tiles of all slides and jobs together.")
         layout = QVBoxLayout(box)
         layout.addWidget(self.pixel_note)
         layout.addLayout(form)
         layout.addLayout(in_row(self.apply_button, self.picture_button))
         return box
+
+    def _cache_field(self) -> QSpinBox:
+        field = QSpinBox()
+        field.setRange(64, 65536)
+        field.setSingleStep(128)
+        field.setKeyboardTracking(False)
+        field.setValue(int(preference("slides", "cache_mb")))
+        field.valueChanged.connect(_set_cache)
+        return field
 
     def _show_slide(self) -> None:
         source = self.current.live
@@ -174,6 +186,12 @@ class OpenWidget(Tab):
     def _change_volume(self, index: int) -> None:
         if self.current.layer is not None:
             change_volume(self.opener, self.current.layer, index)
+
+
+def _set_cache(megabytes: int) -> None:
+    """Keep the size and use it at once, for slides that are open too."""
+    keep("slides", "cache_mb", megabytes)
+    tile_cache()
 
 
 def _mpp_field(what: str) -> QDoubleSpinBox:

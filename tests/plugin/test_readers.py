@@ -11,6 +11,7 @@ from napari.components import ViewerModel
 from napari_medpatch.errors import ChoiceNeededError, DamagedFileError, MedPatchError, UnsupportedFormatError
 from napari_medpatch.io.hu import HU_WINDOWS
 from napari_medpatch.io.lazy_level import LazyLevel
+from napari_medpatch.io.tile_cache import CACHE_VARIABLE, default_cache
 from napari_medpatch.plugin.layers import META
 from napari_medpatch.plugin.open import open_or_choose, open_paths, tile_cache
 from napari_medpatch.plugin.readers import get_photo_reader, get_slide_reader, get_volume_reader
@@ -167,8 +168,16 @@ def test_preferences_work_without_the_manifest_registered(npe2pm: Any) -> None:
     keep("learning", "seconds", 60)
 
 
-def test_tile_cache_follows_the_preference() -> None:
-    first = tile_cache()
-    assert tile_cache() is first
+def test_tile_cache_follows_the_preference_and_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = preference("slides", "cache_mb")
+    cache = tile_cache()
+    assert cache is default_cache()
+    assert cache.max_bytes == before * 1_000_000
     keep("slides", "cache_mb", 128)
-    assert tile_cache() is not first
+    assert tile_cache() is cache
+    assert cache.max_bytes == 128_000_000
+    monkeypatch.setenv(CACHE_VARIABLE, "70")
+    assert tile_cache().max_bytes == 70_000_000
+    monkeypatch.delenv(CACHE_VARIABLE)
+    keep("slides", "cache_mb", before)
+    assert tile_cache().max_bytes == before * 1_000_000

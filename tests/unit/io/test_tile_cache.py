@@ -6,7 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from napari_medpatch.io.tile_cache import TileCache, default_bytes, default_cache
+from napari_medpatch.errors import MedPatchError
+from napari_medpatch.io.tile_cache import CACHE_VARIABLE, TileCache, default_bytes, default_cache, stated_bytes
 
 
 def tile(value: int = 0, nbytes: int = 100) -> np.ndarray:
@@ -153,4 +154,19 @@ def test_many_threads_never_exceed_the_bound() -> None:
 
 def test_the_default_cache_is_shared_and_of_sensible_size() -> None:
     assert default_cache() is default_cache()
-    assert 1 << 26 <= default_bytes() <= 1 << 30
+    assert 1 << 26 <= default_bytes() <= 512_000_000
+
+
+@pytest.mark.parametrize(("text", "size"), [("0", 0), ("64", 64_000_000), (" 1.5 ", 1_500_000), ("", None)])
+def test_the_environment_states_the_size(monkeypatch: pytest.MonkeyPatch, text: str, size: int | None) -> None:
+    monkeypatch.setenv(CACHE_VARIABLE, text)
+    assert stated_bytes() == size
+    if size is not None:
+        assert default_bytes() == size
+
+
+@pytest.mark.parametrize("text", ["much", "-1", "nan", "inf"])
+def test_a_senseless_size_is_a_sentence(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    monkeypatch.setenv(CACHE_VARIABLE, text)
+    with pytest.raises(MedPatchError, match=f"{CACHE_VARIABLE} is '{text}'; give a number of megabytes"):
+        default_bytes()
