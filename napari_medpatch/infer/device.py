@@ -38,6 +38,32 @@ def pick_device(name: str = "auto") -> "torch.device":
     return torch.device(name)
 
 
+def pick_devices(name: str = "auto") -> "tuple[torch.device, ...]":
+    """Return the devices that a setting names.
+
+    Parameters
+    ----------
+    name : str
+        What :func:`pick_device` takes; several of them with commas (``"cuda:0,cuda:2"``), one lane each; or
+        ``"cuda:all"``.
+
+    Raises
+    ------
+    ResourceError
+        If a name is unknown or this machine has no such device.
+    """
+    import torch
+
+    names: list[str] = []
+    for part in name.split(","):
+        if part.strip() == "cuda:all":
+            pick_device("cuda")
+            names += [f"cuda:{index}" for index in range(torch.cuda.device_count())]
+        else:
+            names.append(part.strip())
+    return tuple(pick_device(part) for part in names)
+
+
 def available_memory(device: "torch.device") -> int:
     """Return the bytes that a job may use now without hurting others.
 
@@ -61,8 +87,26 @@ def is_out_of_memory(error: BaseException) -> bool:
     if isinstance(error, MemoryError | torch.OutOfMemoryError):
         return True
     text = str(error).lower()
-    phrases = ("out of memory", "not enough memory", "can't allocate memory", "could not allocate")
+    phrases = (
+        "out of memory", "not enough memory", "can't allocate memory", "could not allocate", "status_alloc_failed",
+    )  # fmt: skip
     return isinstance(error, RuntimeError) and any(phrase in text for phrase in phrases)
+
+
+def check_device_works(error: BaseException, device: "torch.device") -> None:
+    """Raise a sentence if an error means that an accelerator is unusable from now on, whatever caused it.
+
+    Raises
+    ------
+    ResourceError
+        If so.
+    """
+    text = str(error)
+    if device.type != "cpu" and any(text.startswith(f"{library} error") for library in ("CUDA", "cuDNN", "CUBLAS")):
+        reason = text.splitlines()[0].rstrip(".")
+        raise ResourceError(
+            f"The device {device} failed ({reason}); start the program again, or choose another device."
+        ) from error
 
 
 def free_cached_memory(device: "torch.device") -> None:

@@ -24,6 +24,8 @@ Pixels = npt.NDArray[Any]
 _REGION_PATCHES = 256
 """Most patches of a common read, for grids that overlap much."""
 
+_MOST_THREADS = 16
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Batch:
@@ -53,7 +55,9 @@ class Feed:
     batch_size : int
         Items per batch; may be lowered while iterating.
     threads : int
-        Readers; 0 takes one per core, four at most.
+        Readers; 0 takes one per core, 16 at most.
+    pinned : bool
+        Put batches into page-locked memory, from which an NVIDIA device copies while it computes.
     """
 
     def __init__(
@@ -63,28 +67,27 @@ class Feed:
         *,
         batch_size: int,
         threads: int = 0,
+        pinned: bool = False,
     ) -> None:
         self.batch_size = batch_size
-        self._threads = threads or min(4, available_cores())
+        self._pinned = pinned
+        self._threads = threads or min(_MOST_THREADS, available_cores())
         self._chunks = deque(chunks)
         self._load = load
         self._ahead: deque[tuple[npt.NDArray[np.int64], Future[Pixels]]] = deque()
         self._pool = ThreadPoolExecutor(self._threads, thread_name_prefix="medpatch-feed")
 
     def __iter__(self) -> Iterator[Batch]:
-        index: npt.NDArray[np.int64] = np.empty(0, np.int64)
-        pixels: Pixels | None = None
+        loaded: deque[Batch] = deque()
         while True:
-            while len(index) < self.batch_size and self._submit():
-                more, future = self._ahead.popleft()
-                loaded = future.result()
-                pixels = loaded if pixels is None or not len(index) else np.concatenate([pixels, loaded])
-                index = np.concatenate([index, more])
-            if pixels is None or not len(index):
+            size, waiting = self.batch_size, sum(len(part.index) for part in loaded)
+            while waiting < size and self._submit():
+                chunk, future = self._ahead.popleft()
+                loaded.append(Batch(chunk, future.result()))
+                waiting += len(chunk)
+            if not waiting:
                 return
-            size = self.batch_size
-            yield Batch(index[:size], pixels[:size])
-            index, pixels = index[size:], pixels[size:]
+            yield self._joined(list(_taken(loaded, size)))
 
     def close(self) -> None:
         """Drop what was not begun and wait for the reads under way."""
@@ -99,9 +102,38 @@ class Feed:
             self._ahead.append((chunk, self._pool.submit(self._load, chunk)))
         return bool(self._ahead)
 
+    def _joined(self, parts: list[Batch]) -> Batch:
+        """Copy parts into one batch, unless there is only one and it may lie anywhere."""
+        if len(parts) == 1 and not self._pinned:
+            return parts[0]
+        index = np.concatenate([part.index for part in parts])
+        pixels = _room((len(index), *parts[0].pixels.shape[1:]), parts[0].pixels.dtype, pinned=self._pinned)
+        np.concatenate([part.pixels for part in parts], out=pixels)
+        return Batch(index, pixels)
+
     def _is_hungry(self) -> bool:
         waiting = sum(len(chunk) for chunk, _ in self._ahead)
         return len(self._ahead) <= self._threads or waiting < 2 * self.batch_size
+
+
+def _taken(loaded: deque[Batch], size: int) -> Iterator[Batch]:
+    """Take ``size`` patches from the left, or all there are."""
+    while loaded and size > 0:
+        part = loaded.popleft()
+        if len(part.index) > size:
+            loaded.appendleft(Batch(part.index[size:], part.pixels[size:]))
+            part = Batch(part.index[:size], part.pixels[:size])
+        size -= len(part.index)
+        yield part
+
+
+def _room(shape: tuple[int, ...], dtype: np.dtype[Any], *, pinned: bool) -> Pixels:
+    if not pinned:
+        return np.empty(shape, dtype)
+    import torch
+
+    tensor = torch.empty(shape, dtype=torch.from_numpy(np.empty(0, dtype)).dtype, pin_memory=True)
+    return np.asarray(tensor)
 
 
 def available_cores() -> int:

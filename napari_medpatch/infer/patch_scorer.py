@@ -1,39 +1,50 @@
-"""A patch classifier on its device: batches in, probabilities out."""
+"""A patch classifier on its devices: batches in, scores out."""
 
-from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Generator, Iterable, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
-from napari_medpatch.errors import BundleError, ResourceError
-from napari_medpatch.infer.device import available_memory, free_cached_memory, is_out_of_memory, pick_device
-from napari_medpatch.infer.feed import Batch, Pixels
-from napari_medpatch.infer.precision import autocast, choose_precision, exact_convolutions
+from napari_medpatch.infer.device import available_memory, pick_devices
+from napari_medpatch.infer.device_lane import BatchSize, DeviceLane, squared
+from napari_medpatch.infer.feed import Batch, Feed, Pixels
+from napari_medpatch.infer.lanes import in_order
+from napari_medpatch.infer.mc_dropout import DropoutBundle
+from napari_medpatch.infer.precision import choose_precision
 from napari_medpatch.infer.scoring import Keys, PlainScores, ScoringMethod
 from napari_medpatch.models.card import ModelCard
-from napari_medpatch.models.preprocess import input_shape, normalise_patches, resize_like_pil
+from napari_medpatch.models.preprocess import input_shape, resize_like_pil
+from napari_medpatch.models.speed import accelerated
 
 if TYPE_CHECKING:
     import torch
+    from torch import nn
 
     from napari_medpatch.models.bundle import Bundle
 
 _BYTES_PER_PIXEL = 2000
 """Activations per input pixel, generous for VGG and DenseNet in float32."""
 
+_MOST_LANES = 8
+"""Networks side by side on a processor; with more cores each gets several threads."""
+
 
 class PatchScorer:
     """A loaded classifier.
+
+    On a processor it runs as several single-threaded lanes, which share the weights: on two cores that is as
+    fast as one network with two threads while nothing else runs, and stays so while patches are decoded.
 
     Parameters
     ----------
     bundle : Bundle
         The model.
     device : str
-        As :func:`napari_medpatch.infer.device.pick_device` takes it.
+        As :func:`napari_medpatch.infer.device.pick_devices` takes it; several share the patches.
     precision : str
-        ``"auto"``, ``"float32"`` or ``"bfloat16"``.
+        ``"auto"``, ``"float32"`` or ``"bfloat16"``. ``"auto"`` is bfloat16 on CUDA devices that multiply it
+        natively, unless ``exact``; float32 elsewhere.
     batch_size : int
         Patches per pass; 0 chooses by device and memory, never by time, so that equal input gives equal
         output. Lowered when memory runs out.
@@ -42,6 +53,8 @@ class PatchScorer:
     keys : ndarray, optional
         ``(N, 2) int64``, what identifies each of the feed's items (its grid cell) to the method; by default
         the item's number and 0.
+    exact : bool
+        Run the network as it is stored.
 
     Raises
     ------
@@ -60,108 +73,114 @@ class PatchScorer:
         batch_size: int = 0,
         method: ScoringMethod | None = None,
         keys: Keys | None = None,
+        exact: bool = False,
     ) -> None:
         self.card: ModelCard = bundle.card
-        self.device = pick_device(device)
-        self.precision = choose_precision(precision, self.device)
-        self._model = bundle.load(self.device)
-        self.batch_size = batch_size if batch_size > 0 else automatic_batch_size(self.card, self.device)
+        self.devices = pick_devices(device)
+        self.device = self.devices[0]
+        fast = self.device.type == "cuda" and not exact
+        self.precision = choose_precision(precision, self.device, prefer="fast" if fast else "exact")
         self.method = method if method is not None else PlainScores(self.card)
         self._keys = keys
+        # Random dropout replaces functions of the modules as they are, and counts on torch's own generator.
+        self._dropout = isinstance(bundle, DropoutBundle)
+        models = _load(bundle, self.devices, plain=exact or self._dropout)
+        self.lanes = self._lanes(models, batch_size)
 
-    def stream(self, batches: Iterable[Batch]) -> Iterator[tuple[Batch, npt.NDArray[np.float32]]]:
-        """Score batches in order; on an accelerator the next one is launched before the last is fetched.
+    @property
+    def batch_size(self) -> int:
+        """Patches per pass."""
+        return self._size.value
+
+    def feed(
+        self,
+        chunks: Sequence[npt.NDArray[np.int64]],
+        load: Callable[[npt.NDArray[np.int64]], Pixels],
+        *,
+        threads: int = 0,
+    ) -> Feed:
+        """Return a feed for :meth:`stream`: threads load patches and, for a processor, resize them.
+
+        Parameters
+        ----------
+        chunks, load, threads
+            As :class:`Feed` takes them.
+        """
+        shrinks = self.device.type == "cpu" and isinstance(self.method, PlainScores)
+
+        def load_small(index: npt.NDArray[np.int64]) -> Pixels:
+            return self._network_sized(load(index))
+
+        return Feed(
+            chunks,
+            load_small if shrinks else load,
+            batch_size=self.batch_size,
+            threads=threads,
+            pinned=self.device.type == "cuda",
+        )
+
+    def stream(self, batches: Iterable[Batch]) -> Generator[tuple[Batch, npt.NDArray[np.float32]], None, None]:
+        """Score batches, on all devices at the same time.
 
         Yields
         ------
         tuple of Batch and ndarray
-            The batch and its ``(N, K) float32`` scores: class probabilities, then the method's extras.
+            The batch and its ``(N, K) float32`` scores: class probabilities, then the method's extras. In the
+            order of ``batches``. Closing the iterator waits for the batches under way.
 
         Raises
         ------
         ResourceError
-            If memory runs out even for one patch.
+            If memory runs out even for one patch, or a device fails.
         """
-        waiting: list[tuple[Batch, torch.Tensor]] = []
-        depth = 0 if self.device.type == "cpu" else 1
-        for batch in batches:
-            waiting.append((batch, self._launch(batch.pixels, self._identify(batch))))
-            if len(waiting) > depth:
-                yield _fetched(waiting.pop(0))
-        while waiting:
-            yield _fetched(waiting.pop(0))
+        return in_order(batches, self.lanes)
+
+    def _lanes(self, models: "Sequence[nn.Module]", batch_size: int) -> list[DeviceLane]:
+        count, threads = self._side_by_side()
+        size = batch_size if batch_size > 0 else automatic_batch_size(self.card, self.device, count)
+        self._size = BatchSize(size)
+        repeated = [(m, d) for m, d in zip(models, self.devices, strict=True) for _ in range(count)]
+        return [
+            DeviceLane(
+                model, device, self.card, self.method, self._identify, self._size,
+                precision=self.precision, threads=threads, fill=not self._dropout,
+            )
+            for model, device in repeated
+        ]  # fmt: skip
+
+    def _side_by_side(self) -> tuple[int, int]:
+        """Return lanes per device and torch's threads in each (0: as many as torch likes)."""
+        import torch
+
+        if self.device.type != "cpu":
+            return 1, 0
+        threads = torch.get_num_threads()
+        if self._dropout:
+            return 1, threads
+        if len(self.devices) > 1:
+            return 1, max(1, threads // len(self.devices))
+        lanes = min(threads, _MOST_LANES)
+        return lanes, max(1, threads // lanes)
 
     def _identify(self, batch: Batch) -> Keys:
         if self._keys is not None:
             return self._keys[batch.index]
         return np.stack([batch.index, np.zeros_like(batch.index)], axis=1)
 
-    def _launch(self, pixels: Pixels, keys: Keys) -> "torch.Tensor":
-        """Run the model; halve the batch as often as memory demands."""
+    def _network_sized(self, pixels: Pixels) -> npt.NDArray[Any]:
         import torch
 
-        try:
-            return self._scores(pixels, keys)
-        except (MemoryError, RuntimeError) as error:
-            if not is_out_of_memory(error):
-                raise
-        # Outside the handler the failed pass's tensors are free.
-        if len(pixels) == 1:
-            raise ResourceError(
-                f"Memory ran out on {self.device} for a single patch of {self.card.name}; "
-                "close other programs, choose another device or a smaller model."
-            )
-        free_cached_memory(self.device)
-        half = (len(pixels) + 1) // 2
-        self.batch_size = min(self.batch_size, half)
-        return torch.cat([self._launch(pixels[:half], keys[:half]), self._launch(pixels[half:], keys[half:])])
-
-    def _scores(self, pixels: Pixels, keys: Keys) -> "torch.Tensor":
-        import torch
-
+        if pixels.dtype != np.uint8:
+            return pixels
         with torch.inference_mode():
-            return self.method(self._forward, self._sent(pixels), keys)
-
-    def _forward(self, patches: "torch.Tensor") -> "torch.Tensor":
-        """Return float32 logits of uint8 ``(N, Y, X, 3)`` patches, or of prepared float ``(N, 3, Y, X)`` ones."""
-        import torch
-
-        with exact_convolutions(self.precision), autocast(self.device, self.precision):
-            logits: torch.Tensor = self._model(self._prepared(patches)).float()
-        if logits.ndim != 2 or logits.shape[1] != self.method.columns:
-            raise BundleError(
-                f"Model {self.card.name} names {self.card.num_classes} classes but gives an output of shape "
-                f"{tuple(logits.shape)}; its config.json does not fit its weights."
-            )
-        return logits
-
-    def _sent(self, pixels: Pixels) -> "torch.Tensor":
-        import torch
-
-        tensor = torch.from_numpy(np.ascontiguousarray(pixels))
-        if self.device.type == "cuda":
-            tensor = tensor.pin_memory()
-        return tensor.to(self.device, non_blocking=True)
-
-    def _prepared(self, patches: "torch.Tensor") -> "torch.Tensor":
-        """Resize and normalise bytes on the device; float input is ready already."""
-        import torch
-
-        if patches.dtype != torch.uint8:
-            return patches
-        return normalise_patches(self._squared(patches), self.card)
-
-    def _squared(self, patches: "torch.Tensor") -> "torch.Tensor":
-        """Undo pixels that are not square: the patch is square in µm."""
-        height, width = int(patches.shape[1]), int(patches.shape[2])
-        if height == width:
-            return patches
-        shape = input_shape(self.card, (height, height))
-        return resize_like_pil(patches.permute(0, 3, 1, 2), shape).permute(0, 2, 3, 1)
+            patches = squared(torch.from_numpy(pixels), self.card)
+            shape = input_shape(self.card, (int(patches.shape[1]), int(patches.shape[2])))
+            small = resize_like_pil(patches.permute(0, 3, 1, 2), shape).permute(0, 2, 3, 1)
+        return np.asarray(small)
 
 
-def automatic_batch_size(card: ModelCard, device: "torch.device") -> int:
-    """Return how many patches to take at once.
+def automatic_batch_size(card: ModelCard, device: "torch.device", lanes: int = 1) -> int:
+    """Return how many patches to take at once in each of several lanes on a device.
 
     Small on a CPU, where larger batches are no faster and Stop would have to wait for them; on an
     accelerator enough to fill it, within half of the free memory.
@@ -169,10 +188,17 @@ def automatic_batch_size(card: ModelCard, device: "torch.device") -> int:
     edge = card.patch_size_pixels or 224
     height, width = input_shape(card, (edge, edge))
     wanted = (4 if device.type == "cpu" else 256) * 224 * 224 / (height * width)
-    affordable = available_memory(device) / 2 / (_BYTES_PER_PIXEL * height * width)
+    affordable = available_memory(device) / 2 / lanes / (_BYTES_PER_PIXEL * height * width)
     return max(1, min(round(wanted), int(affordable), 1024))
 
 
-def _fetched(scored: "tuple[Batch, torch.Tensor]") -> tuple[Batch, npt.NDArray[np.float32]]:
-    batch, scores = scored
-    return batch, scores.cpu().numpy()
+def _load(bundle: "Bundle", devices: "Sequence[torch.device]", *, plain: bool) -> "list[nn.Module]":
+    """Load the network once per device."""
+    edge = bundle.card.patch_size_pixels or 224
+    shape = (bundle.card.in_channels, *input_shape(bundle.card, (edge, edge)))
+    loaded: dict[torch.device, nn.Module] = {}
+    for device in devices:
+        if device not in loaded:
+            model = bundle.load(device)
+            loaded[device] = model if plain else accelerated(model, shape, device)
+    return [loaded[device] for device in devices]

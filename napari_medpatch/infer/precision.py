@@ -3,12 +3,14 @@
 The rule depends on the hardware only, never on a clock, so that the window and the command line give
 identical results on one machine:
 
-- *results* (masks, scores that are exported): ``auto`` is float32. bfloat16 changes the class of about
+- *results* (masks, exact scores): ``auto`` is float32. bfloat16 changes the class of about
   4e-4 of the voxels of a trained U-Net, as much as blending overlapped windows does.
-- *speed* (live previews, training): ``auto`` is bfloat16 where the processor multiplies it natively
-  (AVX-512 BF16, AMX, CUDA from Ampere on); elsewhere it is emulated and slower than float32.
+- *speed* (live previews, training, patch classifiers on CUDA unless they are to be exact): ``auto`` is
+  bfloat16 where the hardware multiplies it natively (AVX-512 BF16, AMX, CUDA from Ampere on); elsewhere it
+  is emulated and slower than float32.
 """
 
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -82,15 +84,47 @@ def autocast(device: "torch.device", precision: Precision) -> AbstractContextMan
 
 @contextmanager
 def exact_convolutions(precision: Precision) -> Iterator[None]:
-    """Keep CUDA from rounding float32 convolutions to TensorFloat-32, so that tiles agree to 1e-4."""
-    import torch
+    """Keep CUDA from rounding float32 convolutions to TensorFloat-32, so that tiles agree to 1e-4.
 
-    before = torch.backends.cudnn.allow_tf32
-    torch.backends.cudnn.allow_tf32 = before and precision != "float32"
+    The switch is one for the whole process: it is set back when the last of several threads is through.
+    """
+    if precision != "float32":
+        yield
+        return
+    _tensor_float.enter()
     try:
         yield
     finally:
-        torch.backends.cudnn.allow_tf32 = before
+        _tensor_float.leave()
+
+
+class _TensorFloat:
+    """TensorFloat-32 for convolutions, off while anybody needs float32."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._users = 0
+        self._before = True
+
+    def enter(self) -> None:
+        import torch
+
+        with self._lock:
+            if self._users == 0:
+                self._before = torch.backends.cudnn.allow_tf32
+                torch.backends.cudnn.allow_tf32 = False
+            self._users += 1
+
+    def leave(self) -> None:
+        import torch
+
+        with self._lock:
+            self._users -= 1
+            if self._users == 0:
+                torch.backends.cudnn.allow_tf32 = self._before
+
+
+_tensor_float = _TensorFloat()
 
 
 @lru_cache(maxsize=1)

@@ -87,7 +87,7 @@ def test_stopped_run_resumes(folder, mean_colour, tmp_path) -> None:
     bundle = mean_colour()
     started, *_, finished = classify_folder(folder, bundle, settings, out=tmp_path)
     assert started.done == 2
-    assert sum(bundle.batches) == 3
+    assert bundle.batches == [2, 2], "three are left; the last batch is filled up"
     assert np.isfinite(finished.result.scores.probabilities).all()
 
 
@@ -98,7 +98,7 @@ def test_finished_run_is_read_back_until_an_image_changes(folder, mean_colour, t
     assert bundle.batches == []
     _save(folder, "d.png")
     assert len(run(classify_folder(folder, bundle, CPU, out=tmp_path)).scores.files) == 6
-    assert sum(bundle.batches) == 6
+    assert len(bundle.batches) == 1
 
 
 def test_folder_without_images_is_an_error(mean_colour, tmp_path) -> None:

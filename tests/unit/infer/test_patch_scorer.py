@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import torch
 
 from napari_medpatch.errors import BundleError, ResourceError
 from napari_medpatch.infer.feed import Batch
@@ -66,26 +67,25 @@ def test_out_of_memory_for_one_patch_is_a_resource_error(mean_colour) -> None:
 
 def test_other_errors_of_the_model_are_not_taken_for_memory(mean_colour) -> None:
     scorer = PatchScorer(mean_colour(), device="cpu")
-    scorer._model = lambda batch: (_ for _ in ()).throw(RuntimeError("mat1 and mat2 shapes cannot be multiplied"))
+    for lane in scorer.lanes:
+        lane.model = lambda batch: (_ for _ in ()).throw(RuntimeError("mat1 and mat2 shapes cannot be multiplied"))
     with pytest.raises(RuntimeError, match="mat1"):
         _score(scorer, _batch(2))
 
 
 def test_patches_that_are_square_in_um_reach_the_network_square(mean_colour) -> None:
-    scorer = PatchScorer(mean_colour(), device="cpu")
-    assert tuple(scorer._prepared(scorer._sent(_batch(2, (64, 32)).pixels)).shape) == (2, 3, 32, 32)
-    assert tuple(scorer._prepared(scorer._sent(_batch(2, (40, 40)).pixels)).shape) == (2, 3, 32, 32)
+    lane = PatchScorer(mean_colour(), device="cpu").lanes[0]
+    for shape in ((64, 32), (40, 40)):
+        assert tuple(lane.prepared(torch.from_numpy(_batch(2, shape).pixels)).shape) == (2, 3, 32, 32)
 
 
 def test_float_input_is_taken_as_it_is(mean_colour) -> None:
     ready = np.random.default_rng(0).random((2, 3, 32, 32), np.float32)
-    scorer = PatchScorer(mean_colour(), device="cpu")
-    assert np.array_equal(scorer._prepared(scorer._sent(ready)).numpy(), ready)
+    lane = PatchScorer(mean_colour(), device="cpu").lanes[0]
+    assert np.array_equal(lane.prepared(torch.from_numpy(ready)).numpy(), ready)
 
 
 def test_batch_size_shrinks_with_the_input(patch_card, monkeypatch) -> None:
-    import torch
-
     from napari_medpatch.infer import patch_scorer
 
     cpu = torch.device("cpu")
