@@ -22,6 +22,7 @@ class _KeptBundle:
     def __init__(self, bundle: "Bundle") -> None:
         self._bundle = bundle
         self._loaded: dict[str, nn.Module] = {}
+        self._digest = ""
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._bundle, name)
@@ -32,6 +33,20 @@ class _KeptBundle:
         if key not in self._loaded:
             self._loaded[key] = self._bundle.load(device)
         return self._loaded[key]
+
+    def digest(self) -> str:
+        """Return what identifies the model, computed at the first call: large weights take seconds."""
+        from napari_medpatch.infer.run_record import model_digest
+
+        self._digest = self._digest or model_digest(self._bundle)
+        return self._digest
+
+
+def digest_of(bundle: "Bundle") -> str:
+    """Return what identifies a model."""
+    from napari_medpatch.infer.run_record import model_digest
+
+    return bundle.digest() if isinstance(bundle, _KeptBundle) else model_digest(bundle)
 
 
 def keep_loaded(bundle: "Bundle", settings: "ClassifySettings") -> "Bundle":

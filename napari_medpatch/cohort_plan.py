@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from napari_medpatch.errors import MedPatchError, OutputError, UnsupportedFormatError
+from napari_medpatch.infer.choose_scoring import check_settings
 from napari_medpatch.infer.classify_outputs import ClassifyFiles
 from napari_medpatch.infer.classify_result import ClassifySettings
 from napari_medpatch.io.detect import detect
+from napari_medpatch.patches.presets import tiling_named
 
 _FOLDER_STEM = "scores"
 """A folder of patches writes ``scores.csv``, ``scores.json`` and ``scores.parts``."""
@@ -105,9 +107,13 @@ def plan(
     ------
     UnsupportedFormatError
         If nothing matches a pattern, or one region or mask is given for several slides.
+    SettingsError, GeometryError
+        If settings make no sense, whatever the slide.
     OutputError
         If ``out`` is a file.
     """
+    check_settings(settings)
+    tiling_named(settings.tiling)
     slides = expand(paths)
     folder = Path(out).expanduser().absolute()
     if folder.is_file():

@@ -7,6 +7,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from napari_medpatch.cohort_model import digest_of
 from napari_medpatch.cohort_outcome import SlideOutcome
 from napari_medpatch.cohort_plan import SlideTask, is_folder_of_patches
 from napari_medpatch.errors import BundleError, ChoiceNeededError, MedPatchError, OutputError, WrongKindError
@@ -83,6 +84,7 @@ def _events(task: SlideTask, bundle: "Bundle") -> Iterator[Event]:
 
         yield from classify_folder(Path(task.file), bundle, task.settings, out=task.out)
         return
+    from napari_medpatch.cohort_skip import earlier_result
     from napari_medpatch.infer.classify import classify
     from napari_medpatch.io.detect import open_source
 
@@ -91,6 +93,12 @@ def _events(task: SlideTask, bundle: "Bundle") -> Iterator[Event]:
     except ChoiceNeededError as error:
         raise WrongKindError(f"{task.path} holds volumes; patch classifiers need slides or photographs.") from error
     with closing(source):
+        earlier = earlier_result(source, task, digest_of(bundle))
+        if earlier is not None:
+            patches = int(earlier.provenance.get("patches", 0))
+            yield Started(patches, "patches", patches)
+            yield Finished(earlier)
+            return
         yield from classify(source, bundle, task.settings, out=task.out, **_where(task, source))
 
 

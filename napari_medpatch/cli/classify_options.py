@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from napari_medpatch.errors import MedPatchError
+from napari_medpatch.errors import SettingsError
 
 if TYPE_CHECKING:
     from napari_medpatch.infer.classify_result import ClassifySettings
@@ -49,13 +49,13 @@ def settings_of(arguments: argparse.Namespace) -> "ClassifySettings":
 
     Raises
     ------
-    MedPatchError
+    SettingsError
         If a value is impossible; names the option.
     """
     from napari_medpatch.infer.classify_result import ClassifySettings
 
     for complaint in _complaints(arguments):
-        raise MedPatchError(complaint)
+        raise SettingsError(complaint)
     return ClassifySettings(
         device=arguments.device,
         precision=arguments.precision,

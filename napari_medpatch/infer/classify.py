@@ -85,25 +85,27 @@ def classify(
         files.check(source.path, image)
     if scale.note:
         yield Noted(scale.note, "warning")
+    origin = "given"
     if tissue is None:
-        tissue = yield from _find_tissue(source, tiling_named(settings.tiling).tissue)
+        found = yield from _find_tissue(source, tiling_named(settings.tiling).tissue)
+        tissue, origin = found.tissue, "corrected" if found.edited else "found"
     grid = make_grid(
         source, card, tissue, settings.overlap, stride_um=settings.stride_um, tiling=settings.tiling,
         min_tissue=settings.min_tissue, roi=roi, exact=settings.exact,
     )  # fmt: skip
     _check_cells(source, card, grid, tissue, roi)
-    run = ClassifyRun(source, bundle, settings, scale, grid, files, image)
+    run = ClassifyRun(source, bundle, settings, scale, grid, files, image, roi, origin)
     yield from run.events(began)
 
 
-def _find_tissue(source: Source, method: str) -> Generator[Event, None, TissueMask]:
+def _find_tissue(source: Source, method: str) -> Generator[Event, None, FoundTissue]:
     """Look for tissue; says how far it is every second, which also lets Stop in."""
     spoke = time.monotonic()
     for step in tissue_or_kept(source, method):
         if isinstance(step, FoundTissue):
             if step.note:
                 yield Noted(step.note)
-            return step.tissue
+            return step
         if time.monotonic() - spoke > 0.8:
             spoke = time.monotonic()
             yield Noted(f"Looking for tissue in {source.path.name}: {step:.0%}.")

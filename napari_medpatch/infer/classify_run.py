@@ -18,6 +18,7 @@ from napari_medpatch.infer.choose_scoring import choose_scoring, describe_random
 from napari_medpatch.infer.classify_outputs import ClassifyFiles, cells_of, shown_extras
 from napari_medpatch.infer.classify_result import ClassifyResult, ClassifySettings
 from napari_medpatch.infer.feed import Feed, PatchReader
+from napari_medpatch.infer.resumed_scorer import resumed_scorer
 from napari_medpatch.infer.run_record import describe_model, describe_region, describe_source, digest, versions
 from napari_medpatch.infer.score_store import Keys, ScoreStore, Values, in_whole_batches
 from napari_medpatch.infer.scoring import check_scores, split_scores
@@ -53,6 +54,8 @@ class ClassifyRun:
         Fingerprint of the image.
     roi : Region, optional
         The region of interest that limited the grid, for the record.
+    tissue : str
+        For the record: the mask was ``"found"``, ``"corrected"`` by the user or ``"given"``.
 
     Raises
     ------
@@ -70,8 +73,10 @@ class ClassifyRun:
         files: ClassifyFiles | None,
         image: str,
         roi: "Region | None" = None,
+        tissue: str = "given",
     ) -> None:
         self.source, self.settings, self.grid, self.roi = source, settings, grid, roi
+        self.tissue = tissue
         self.bundle, self.method = choose_scoring(bundle, settings)
         self.files = replace(files, compress=settings.compress) if files is not None else None
         self.level = 0 if settings.exact else finest_level_at_least(source, scale.downsample)
@@ -97,7 +102,9 @@ class ClassifyRun:
             self.files.parts if self.files is not None else None,
             self.fingerprint, self.columns, resume=self.settings.resume,
         )  # fmt: skip
-        scorer, noted = self._scorer(store)
+        scorer, noted = resumed_scorer(
+            self.bundle, self.method, self.settings, store, self.grid.cells, exact=self.settings.exact
+        )
         todo = self._unscored(store, scorer.batch_size)
         kept = self.grid.cells[~todo]
         yield self._started(len(kept))
@@ -132,35 +139,10 @@ class ClassifyRun:
         context = {"grid": self.grid, "class_names": self.names, "extra_names": self.extra_names}
         return Started(len(self.grid.cells), "patches", done, context)
 
-    def _scorer(self, store: ScoreStore) -> "tuple[PatchScorer, str]":
-        """Load the model, with the batches of the run that was stopped; say so if they are other ones."""
-        from napari_medpatch.infer.device import pick_devices
-        from napari_medpatch.infer.patch_scorer import PatchScorer
-
-        wanted = self.settings.batch_size
-        earlier = store.batch_size(pick_devices(self.settings.device)[0].type)
-        scorer = PatchScorer(
-            self.bundle,
-            device=self.settings.device,
-            precision=self.settings.precision,
-            batch_size=earlier or wanted,
-            method=self.method,
-            keys=self.grid.cells,
-            exact=self.settings.exact,
-        )
-        store.describe(scorer.device.type, scorer.batch_size, scorer.precision)
-        if not earlier or wanted in (0, earlier):
-            return scorer, ""
-        return scorer, (
-            f"The run that was stopped had batches of {earlier}, not {wanted}; they are kept so that the scores "
-            "are those of an unbroken run."
-        )
-
     def _unscored(self, store: ScoreStore, batch_size: int) -> npt.NDArray[np.bool_]:
         """Return which of the grid's cells are to score, in whole batches."""
         scatter(self.map, *store.load())
-        missing: npt.NDArray[np.bool_] = ~np.isfinite(gather(self.map, self.grid.cells)).all(axis=1, keepdims=True)
-        return in_whole_batches(missing[:, 0], batch_size)
+        return in_whole_batches(np.isnan(gather(self.map, self.grid.cells)[:, 0]), batch_size)
 
     def _score(
         self, scorer: "PatchScorer", todo: npt.NDArray[np.bool_], store: ScoreStore, done: int
@@ -236,6 +218,7 @@ class ClassifyRun:
                 "rows": grid.rows, "cols": grid.cols, "patch_px": list(grid.patch_px),
                 "stride_px": list(grid.stride_px), "origin_px": list(grid.origin), "level": self.level,
             },
+            "tissue": self.tissue,
             "roi": describe_region(self.roi, self.source.spacing),
             "patches": len(grid.cells),
             "extras": list(self.extra_names),
