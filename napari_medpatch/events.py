@@ -106,6 +106,22 @@ class BlockSegmented:
 
 
 @dataclass(frozen=True, slots=True)
+class PictureRead:
+    """A small picture to show.
+
+    Parameters
+    ----------
+    index : int
+        Which of those that the job was asked for.
+    pixels : ndarray
+        ``(Y, X, 3) uint8``.
+    """
+
+    index: int
+    pixels: npt.NDArray[np.uint8]
+
+
+@dataclass(frozen=True, slots=True)
 class Working:
     """Nothing is finished, but the job is alive: the moment to move a bar or to stop it.
 
@@ -215,6 +231,7 @@ Event: TypeAlias = (
     | Noted
     | PatchesScored
     | BlockSegmented
+    | PictureRead
     | Working
     | StepDone
     | Validated

@@ -40,6 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "-o", "--output", required=True, type=Path, metavar="OUT.ome.tiff", help="map of values, 0 to 1"
     )
+    parser.add_argument("--everywhere", action="store_true", help="explain glass too, not only tissue")
     parser.add_argument("--json", action="store_true", help="print the run record")
     add_source_options(parser)
     add_device_options(parser)

@@ -228,8 +228,7 @@ class _Run:
         return ExplainResult(heat, grid, transform, class_index, name, self.cam.layer, files, record)
 
     def _in_region(self, roi: Region | None) -> npt.NDArray[np.float32]:
-        """Return the raw map, NaN outside the region of interest
-        and where there is no tissue."""
+        """Return the raw map, NaN outside the region of interest."""
         if roi is None:
             return self.canvas.heat
         return np.where(self.plan.grid.inside(roi), self.canvas.heat, np.float32(np.nan))
