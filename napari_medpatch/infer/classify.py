@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from napari_medpatch.errors import NoTissueError, WrongKindError
 from napari_medpatch.events import Event, Job, Noted
+from napari_medpatch.infer.choose_scoring import check_settings
 from napari_medpatch.infer.classify_outputs import ClassifyFiles
 from napari_medpatch.infer.classify_result import DEFAULTS, ClassifyResult, ClassifySettings
 from napari_medpatch.infer.classify_run import ClassifyRun
@@ -75,6 +76,7 @@ def classify(
     """
     began = time.perf_counter()
     card = bundle.card
+    check_settings(settings)
     if source.kind == "volume":
         raise WrongKindError(f"{source.path.name} is a volume; {card.name} classifies slides and photographs.")
     scale = patch_scale(source, card, exact=settings.exact, tiling=settings.tiling)
