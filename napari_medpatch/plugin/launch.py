@@ -29,6 +29,9 @@ def launch(
     import napari
     from qtpy.QtCore import QTimer
 
+    from napari_medpatch.plugin.warm_up import warm_up
+
+    warm_up()  # before there is a window that would stand still meanwhile
     viewer = napari.Viewer()
     add_panel(viewer)
     # Once the event loop runs, so that the user can be asked which volume of a 4D file is meant.

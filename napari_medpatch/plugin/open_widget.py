@@ -86,7 +86,7 @@ class OpenWidget(Tab):
         add_row(form, "Pict&ures", self.picture_combo, "Label, macro and thumbnail pictures that the file holds.")
         self.picture_button = button("Show pictu&re", "Open the chosen picture as a layer.", self._show_picture)
         self.cache_field = self._cache_field()
-        add_row(form, "Tile cac&he (MB)", self.cache_field, "Memory for decoded tiles of all slides and jobs together.")
+        add_row(form, "Tile cache (MB)", self.cache_field, "Memory for decoded tiles of all slides and jobs together.")
         layout = QVBoxLayout(box)
         layout.addWidget(self.pixel_note)
         layout.addLayout(form)

@@ -11,6 +11,7 @@ from napari_medpatch.plugin.links import bare
 from napari_medpatch.plugin.open_widget import OpenWidget
 from napari_medpatch.plugin.segment_widget import SegmentWidget
 from napari_medpatch.plugin.start_page import StartPage
+from napari_medpatch.plugin.warm_up import warm_up_when_idle
 
 _MIN_WIDTH = 340
 
@@ -51,6 +52,7 @@ class MedPatchPanel(QWidget):
         self.pages.addWidget(work)
         self.current.changed.connect(self._on_image)
         self._on_image()
+        warm_up_when_idle(self)
 
     def show_tabs(self) -> None:
         """Leave the start page."""
