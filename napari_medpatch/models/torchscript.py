@@ -30,7 +30,7 @@ def load_torchscript(folder: Path) -> "nn.Module":
 
     path = folder / TORCHSCRIPT_NAME
     try:
-        with _quiet():
+        with quiet_torchscript():
             module: nn.Module = torch.jit.load(str(path), map_location="cpu")  # type: ignore[no-untyped-call]
     except (RuntimeError, ValueError) as error:
         raise BundleError(f"{path} is not a readable TorchScript file; get the bundle again.") from error
@@ -47,26 +47,63 @@ def save_torchscript(folder: Path, card: ModelCard, model: "nn.Module") -> Path:
     card : ModelCard
         Gives the size of the example that is traced.
     model : torch.nn.Module
+        Left as it is. Of a multiple-instance model the patch classifier is written, without attention.
+
+    Raises
+    ------
+    BundleError
+        If torch cannot trace it.
+    """
+    if card.task == "slide-mil":
+        from napari_medpatch.models.wsinfer_layers import FirstColumns
+
+        model = FirstColumns(model, card.num_classes)
+    # Bytes written by Python, so that a full disk is an OSError.
+    (folder / TORCHSCRIPT_NAME).write_bytes(traced_bytes(model, example_shape(card), card.name))
+    return folder / TORCHSCRIPT_NAME
+
+
+def traced_bytes(model: "nn.Module", shape: tuple[int, ...], name: str) -> bytes:
+    """Return the TorchScript file of a model.
+
+    Parameters
+    ----------
+    model : torch.nn.Module
         Left as it is.
+    shape : tuple of int
+        Of the example that is traced, ``(N, C, *spatial)``.
+    name : str
+        The model's, for the error.
+
+    Raises
+    ------
+    BundleError
+        If torch cannot trace it.
     """
     import copy
     import io
 
     import torch
 
-    still = copy.deepcopy(model).cpu().float().eval().requires_grad_(False)
-    with _quiet(), torch.no_grad():
-        traced = torch.jit.trace(still, torch.zeros(_example_shape(card)), check_trace=False)  # type: ignore[no-untyped-call]
-        buffer = io.BytesIO()
-        torch.jit.save(traced, buffer)
-    # Bytes written by Python, so that a full disk is an OSError.
-    (folder / TORCHSCRIPT_NAME).write_bytes(buffer.getvalue())
-    return folder / TORCHSCRIPT_NAME
+    still = copy.deepcopy(model).cpu().float().eval()
+    for parameter in still.parameters():
+        parameter.requires_grad_(False)
+    example = torch.rand(shape, generator=torch.Generator().manual_seed(0))
+    buffer = io.BytesIO()
+    try:
+        with quiet_torchscript(), torch.no_grad():
+            scripted = isinstance(still, torch.jit.ScriptModule)
+            traced = still if scripted else torch.jit.trace(still, example, check_trace=False)  # type: ignore[no-untyped-call]
+            torch.jit.save(traced, buffer)
+    except (RuntimeError, TypeError, ValueError) as error:
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
+        raise BundleError(f"{name} cannot be written as TorchScript ({reason}); use another architecture.") from error
+    return buffer.getvalue()
 
 
-def _example_shape(card: ModelCard) -> tuple[int, ...]:
+def example_shape(card: ModelCard) -> tuple[int, ...]:
     """Return ``(1, C, *spatial)`` of a typical input."""
-    if card.task == "patch-classifier":
+    if card.task in ("patch-classifier", "slide-mil"):
         from napari_medpatch.models.preprocess import input_shape
 
         edge = card.patch_size_pixels or 224
@@ -75,9 +112,15 @@ def _example_shape(card: ModelCard) -> tuple[int, ...]:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
-    """Hide torch's notice that TorchScript will go; the zoo's format is TorchScript all the same."""
+def quiet_torchscript() -> Iterator[None]:
+    """Hide torch's notice that TorchScript will go, and its doubts about what it traces.
+
+    The zoo's format is TorchScript all the same, and what is exported is compared with the original.
+    """
+    import torch
+
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", category=FutureWarning)
         warnings.filterwarnings("ignore", category=DeprecationWarning)
+        warnings.filterwarnings("ignore", category=torch.jit.TracerWarning)  # type: ignore[attr-defined]
         yield
