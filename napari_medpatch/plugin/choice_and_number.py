@@ -62,6 +62,7 @@ class ChoiceAndNumber(QWidget):
         super().__init__(parent)
         self._setting, self._entries = setting, tuple(entries)
         self.choice = combo()
+        self.choice.setMinimumContentsLength(8)
         self.numbers: dict[str, QDoubleSpinBox] = {}
         self._beside = QWidget()
         self._stack = QStackedLayout(self._beside)

@@ -16,7 +16,15 @@ def add_class_map(run: "LiveHeatMap") -> "napari.layers.Labels":
     from napari.layers import Labels
     from napari.utils.colormaps import DirectLabelColormap
 
-    facts: dict[str, Any] = {"model": run.model, "class_names": list(run.class_names)}
+    step, patch = run.grid.stride_px, run.grid.patch_px
+    facts: dict[str, Any] = {
+        "model": run.model,
+        "class_names": list(run.class_names),
+        "deciding": run.points.deciding,
+        # A cell is as large as the step and centred on its patch.
+        "stride_px": list(step),
+        "corner_px": [o + (p - s) / 2 for o, p, s in zip(run.grid.origin, patch, step, strict=True)],
+    }
     layer = Labels(
         run.tally.class_map(run.points.deciding),
         name=f"{run.image.name} {run.model} classes",

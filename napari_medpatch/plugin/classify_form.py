@@ -66,6 +66,12 @@ class ClassifyForm(QWidget):
             **where_models_run(),
         )
 
+    def tissue_method(self) -> str:
+        """Return how the chosen tiling rule finds tissue."""
+        from napari_medpatch.patches.presets import tiling_named
+
+        return tiling_named(str(self.tiling.currentData())).tissue
+
     def _common(self) -> QFormLayout:
         form = new_form()
         self.step = ChoiceAndNumber("step", _STEPS)

@@ -1,5 +1,6 @@
 """The Classify tab: patch probabilities as live heat maps."""
 
+from dataclasses import asdict
 from typing import Any
 
 from qtpy.QtWidgets import QVBoxLayout
@@ -28,7 +29,7 @@ class ClassifyWidget(Tab):
         self.model = ModelChooser("classify", "model")
         self.spacing_note = note()
         self.form = ClassifyForm(self.viewer, self.current)
-        self.tissue = TissueBox(self.viewer, self.current)
+        self.tissue = TissueBox(self.viewer, self.current, self.form.tissue_method)
         self.runner = JobRunner(self)
         self.row = JobRow(self.runner, "&Run", "Classify the patches of the current image.")
         self.results = ResultsPanel(self.viewer, self.current)
@@ -43,6 +44,7 @@ class ClassifyWidget(Tab):
         self.runner.progressed.connect(self._on_progress)
         self.runner.finished.connect(self._on_result)
         self.runner.stopped.connect(self._on_stopped)
+        self.runner.failed.connect(lambda _sentence: self._on_stopped())
 
     def missing(self) -> str:
         kind = self.current.kind
@@ -58,6 +60,7 @@ class ClassifyWidget(Tab):
         self.model.offer(["patch-classifier", "slide-mil"])
         self._say_spacing()
         self.tissue.refresh()
+        self.tissue.restore()
 
     def run(self) -> None:
         """Start the job on the current image."""
@@ -70,17 +73,19 @@ class ClassifyWidget(Tab):
         except MedPatchError as error:
             self.row.say(str(error))
             return
-        region = {} if roi is None else {"roi": roi}
         settings, tissue = self.form.settings(), self.tissue.mask()
         out = self.form.folder.text() or None
 
         def make_job() -> Job:
+            # The histogram's library takes a moment to load; here that holds nobody up.
+            import pyqtgraph  # noqa: F401
+
             from napari_medpatch.infer.classify import classify
 
-            return classify(source_of(image), bundle, settings, out=out, tissue=tissue, **region)
+            return classify(source_of(image), bundle, settings, out=out, tissue=tissue, roi=roi)
 
         self.overlay = LiveHeatMap(self.viewer, image, bundle, str(preference("classify", "below_threshold")))
-        self.overlay.top_k = settings.top_k
+        self.overlay.settings = asdict(settings)
         self.score_note.hide()
         self.runner.start(make_job)
 
@@ -106,8 +111,10 @@ class ClassifyWidget(Tab):
 
     def _on_stopped(self) -> None:
         """Keep what was scored: the map, and where files are written the scores to go on from."""
-        if self.overlay is not None and self.overlay.tally is not None and self.overlay.image_is_there:
-            self.overlay.settle()
+        if self.overlay is not None:
+            self.overlay.on_stopped()
+            if self.overlay.result is not None and not self.form.folder.text():
+                self.row.say("Stopped; the map keeps what was scored. With an output folder, Run would go on from it.")
             self.results.update_scores(final=True)
 
     def _say_spacing(self) -> None:

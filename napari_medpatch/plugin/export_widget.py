@@ -41,7 +41,10 @@ _SCORES = (
     ("Folder: table, GeoJSON, OME-TIFF, record", _FOLDER),
     ("CSV, one row per patch", ".csv"),
     ("GeoJSON, tiles for QuPath", ".geojson"),
+    ("GeoJSON, compressed", ".geojson.gz"),
 )
+_PATCHES = ("heat map", "patch values")
+"""Roles of layers that draw scores of patches."""
 
 
 class ExportWidget(Tab):
@@ -105,7 +108,7 @@ class ExportWidget(Tab):
         """Return what writes the layer as it is now; painting may go on meanwhile."""
         attributes = {"metadata": layer.metadata, "name": layer.name, "scale": layer.scale, "units": layer.units}
         role = role_of(layer)
-        if role == "heat map":
+        if role in _PATCHES:
             result = layer.metadata["medpatch_result"]
             return lambda path: save_scores(result, attributes, path)
         if role == "probability":
@@ -158,7 +161,7 @@ class ExportWidget(Tab):
         role = role_of(layer)
         self.hint.setText(
             "The run has not finished: its scores can be written when it has."
-            if role == "heat map" and not formats
+            if role in _PATCHES and not formats
             else ""
         )
         self.hint.setVisible(bool(self.hint.text()))
@@ -185,13 +188,13 @@ class ExportWidget(Tab):
 def _is_result(layer: "napari.layers.Layer") -> bool:
     from napari.layers import Labels
 
-    return isinstance(layer, Labels) or role_of(layer) in ("probability", "heat map")
+    return isinstance(layer, Labels) or role_of(layer) in ("probability", *_PATCHES)
 
 
 def _formats(layer: "napari.layers.Layer") -> tuple[tuple[str, str], ...]:
     """Return names and suffixes of the formats that can hold a layer."""
     role = role_of(layer)
-    if role == "heat map":
+    if role in _PATCHES:
         return _SCORES if "medpatch_result" in layer.metadata else ()
     kind = kind_of(image_of(layer)) or ("volume" if layer.ndim == 3 else "photo")
     return _FORMATS[("probability" if role == "probability" else "labels", kind)]

@@ -28,6 +28,7 @@ class HistogramPlot(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._plot: Any = None
+        self._colours: npt.NDArray[Any] | None = None
         self.counts: npt.NDArray[np.int64] = np.zeros(BINS, np.int64)
         self._layout = QVBoxLayout(self)
         self._layout.setContentsMargins(0, 0, 0, 0)
@@ -51,9 +52,15 @@ class HistogramPlot(QWidget):
         """
         self._make()
         self.counts = counts.copy()
-        brushes = [tuple(int(255 * channel) for channel in colour[:3]) for colour in colours]
-        self._bars.setOpts(height=np.sqrt(counts), brushes=brushes)
+        self._bars.setOpts(height=np.sqrt(counts), **self._changed(colours))
         self._plot.setYRange(0, max(1.0, float(np.sqrt(counts.max()))), padding=0.02)
+
+    def _changed(self, colours: npt.NDArray[Any]) -> dict[str, Any]:
+        """Return brushes if the colours are others than before: making fifty takes longer than drawing them."""
+        if self._colours is not None and np.array_equal(self._colours, colours):
+            return {}
+        self._colours = colours
+        return {"brushes": [tuple(int(255 * channel) for channel in colour[:3]) for colour in colours]}
 
     def show_threshold(self, value: float | None) -> None:
         """Put the line at a threshold; None hides it."""
@@ -70,9 +77,11 @@ class HistogramPlot(QWidget):
             self._take_theme()
 
     def _take_theme(self) -> None:
-        """Draw the axis in the colour of the window's text."""
+        """Draw the axis in the colour of the window's text, on whatever lies behind."""
         if self._plot is None:
             return
+        self._plot.setBackground(None)
+        self._plot.setStyleSheet("background: transparent;")
         text = self.palette().color(self.foregroundRole())
         axis = self._plot.getAxis("bottom")
         axis.setPen(text)
@@ -88,7 +97,8 @@ class HistogramPlot(QWidget):
         self._plot.setMouseEnabled(x=False, y=False)
         self._plot.hideButtons()
         self._plot.hideAxis("left")
-        self._plot.setXRange(0, 1, padding=0.02)
+        self._plot.getAxis("bottom").setTicks([[(value, f"{value:g}") for value in (0, 0.25, 0.5, 0.75, 1)]])
+        self._plot.setXRange(0, 1, padding=0.03)
         self._take_theme()
         middles = (np.arange(BINS) + 0.5) / BINS
         self._bars = pyqtgraph.BarGraphItem(x=middles, height=np.zeros(BINS), width=1 / BINS, pen=None)

@@ -115,8 +115,11 @@ class JobRow(QWidget):
         self.say("")
 
     def _advance(self, done: float) -> None:
+        # A bar paints itself, and with it the window's canvas, on the spot; this lets it wait for the next frame.
+        self.bar.setUpdatesEnabled(False)
         self.bar.setValue(min(_FINE, round(_FINE * done / self._total)))
-        self.bar.setFormat(f"{int(done)} of {self._total} {self._unit}{self._time_left(done)}")
+        self.bar.setFormat(f"{int(done):,} of {self._total:,} {self._unit}{self._time_left(done)}")
+        self.bar.setUpdatesEnabled(True)
 
     def _time_left(self, done: float) -> str:
         elapsed, total = time.monotonic() - self._begun, self._total

@@ -1,6 +1,6 @@
 """The layers of a classification, filled patch by patch: a heat map per class, and what else is known."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from napari_medpatch.events import Event, PatchesScored, Started
@@ -9,6 +9,7 @@ from napari_medpatch.plugin.layers import like_source, provenance
 from napari_medpatch.plugin.operating_points import OperatingPoints
 from napari_medpatch.plugin.overlays import QUIET, ResultLayers
 from napari_medpatch.plugin.score_tally import ScoreTally
+from napari_medpatch.plugin.slide_summary import partial_result
 from napari_medpatch.plugin.threshold_colours import fade_below
 
 if TYPE_CHECKING:
@@ -49,9 +50,12 @@ class LiveHeatMap(ResultLayers):
         self.grid: Any = None
         self.result: Any = None
         self.displayed = ""
-        self.total, self.top_k = 0, 10
+        self.total = 0
+        self.settings: Mapping[str, Any] = {}
         self.class_map: napari.layers.Labels | None = None
         self._of_name: dict[str, napari.layers.Image] = {}
+        self._waiting: list[str] = []
+        self.is_adding = False
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -78,11 +82,15 @@ class LiveHeatMap(ResultLayers):
         """Take the final map in and keep the result for the Export tab."""
         if not self.image_is_there or self.tally is None:
             return
-        self.result = result
         self.tally.replace(result.probabilities, result.extras)
-        for layer in (*self.layers, self.class_map):
-            if layer is not None:
-                layer.metadata["medpatch_result"] = result
+        self._hand_out(result)
+        self.settle()
+
+    def on_stopped(self) -> None:
+        """Keep what was scored as a result of its own: it can be looked at and exported."""
+        if not self.image_is_there or self.tally is None or not self.tally.scored:
+            return
+        self._hand_out(partial_result(self))
         self.settle()
 
     def layer_of(self, name: str) -> "napari.layers.Image | None":
@@ -108,7 +116,9 @@ class LiveHeatMap(ResultLayers):
         for name in self.class_names:
             layer = self.layer_of(name)
             if layer is not None:
-                layer.metadata["medpatch"]["threshold"] = self.points.of(name)
+                layer.metadata["medpatch"] |= self._facts_of(name)
+        if self.class_map is not None:
+            self.class_map.metadata["medpatch"]["deciding"] = self.points.deciding
         self._catch_up()
 
     def show_class_map(self, *, shown: bool) -> None:
@@ -124,6 +134,7 @@ class LiveHeatMap(ResultLayers):
 
     def redraw(self) -> None:
         """Draw what was written into the arrays of the layers that are seen."""
+        self._add_waiting(1)
         for name in self.names:
             layer = self.layer_of(name)
             if layer is not None and layer.visible:
@@ -133,10 +144,17 @@ class LiveHeatMap(ResultLayers):
 
     def settle(self) -> None:
         """Draw for the last time, thumbnails too."""
+        self._add_waiting(len(self._waiting))
         for name in self.names:
             self._normalise(name)
         self._draw_classes()
         super().settle()
+
+    def _hand_out(self, result: Any) -> None:
+        self.result = result
+        for layer in (*self.layers, self.class_map):
+            if layer is not None:
+                layer.metadata["medpatch_result"] = result
 
     def _catch_up(self, _event: Any = None) -> None:
         """Bring the layers that are seen up to date; hidden ones wait until they are shown."""
@@ -170,34 +188,47 @@ class LiveHeatMap(ResultLayers):
         self.tally = ScoreTally(self.grid.rows, self.grid.cols, self.class_names, extras)
         self.displayed = self.class_names[-1]
         for index, name in enumerate(self.class_names):
-            facts = {"class_index": index, "threshold": self.points.of(name)}
-            self._add(name, f"p({name})", self.tally.values[index], "heat map", facts)
+            self._make(name, f"p({name})", self.tally.values[index], "heat map", {"class_index": index})
         for name in extras:
             values = self.tally.extras[name]
-            shown = values.copy() if name == "attention" else values
-            self._add(name, name, shown, "patch values", {"name": name})
-        for layer in self.layers:
-            layer.events.visible.connect(self._catch_up)
+            self._make(name, name, values.copy() if name == "attention" else values, "patch values", {"name": name})
+        # napari takes a tenth of a second to show a layer: one at a time keeps the window alive.
+        self._waiting = [self.displayed, *(name for name in self._of_name if name != self.displayed)]
+        self._add_waiting(1)
         self.apply_threshold()
 
-    def _add(self, name: str, title: str, values: Any, role: str, facts: dict[str, Any]) -> None:
+    def _add_waiting(self, count: int) -> None:
+        """Add the next layers; the displayed class's stays on top."""
+        for name in self._waiting[:count]:
+            layer = self._of_name[name]
+            layer.visible = name == self.displayed
+            self.is_adding = True
+            self.add(layer, below=self.layers[0] if self.layers else None)
+            self.is_adding = False
+            layer.metadata["medpatch"] |= self._facts_of(name)
+            layer.events.visible.connect(self._catch_up)
+        del self._waiting[:count]
+
+    def _facts_of(self, name: str) -> dict[str, Any]:
+        """Return what the Export tab must know of a class's threshold."""
+        return {"threshold": self.points.of(name), "deciding": self.points.deciding}
+
+    def _make(self, name: str, title: str, values: Any, role: str, facts: dict[str, Any]) -> None:
         from napari.layers import Image
 
         colormap, limits = _LOOKS.get(title, ("viridis", (0.0, 1.0)))
         facts = {"model": self.model, "class_names": list(self.class_names), **facts}
-        layer = self._of_name[name] = Image(
+        self._of_name[name] = Image(
             values,
             name=f"{self.image.name} {self.model} {title}",
             colormap=colormap,
             contrast_limits=limits,
             opacity=0.6,
             blending="translucent",
-            visible=name == self.displayed,
             interpolation2d="nearest",
             metadata=provenance(self.image, role, **facts) | self.links,
             **like_source(self.image, self.grid.transform(None)),
         )
-        self.add(layer)
 
 
 def run_of(layer: Any) -> LiveHeatMap | None:

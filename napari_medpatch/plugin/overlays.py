@@ -40,14 +40,15 @@ class ResultLayers:
             warn(f"{self.job}: the image {self.image.name} was removed, so its result is dropped.")
         return there
 
-    def add(self, layer: "napari.layers.Layer") -> None:
-        """Show a result above its image without taking the selection from the user."""
-        selected = list(self.viewer.layers.selection)
+    def add(self, layer: "napari.layers.Layer", below: "napari.layers.Layer | None" = None) -> None:
+        """Show a result above its image, or just below another result, leaving the user's selection alone."""
+        layers = self.viewer.layers
+        selected = list(layers.selection)
         belongs_to(layer, self.image)
-        self.viewer.add_layer(layer)
+        layers.insert(layers.index(below) if below in layers else len(layers), layer)
         self.layers.append(layer)
         if selected:
-            self.viewer.layers.selection = selected
+            layers.selection = selected
 
     def redraw(self) -> None:
         """Draw what was written into the layers' arrays."""

@@ -47,6 +47,7 @@ class ResultsPanel(QWidget):
         self._make()
         self._lay_out()
         self._connect()
+        self.hide()
         self.follow()
 
     def _make(self) -> None:
@@ -153,7 +154,8 @@ class ResultsPanel(QWidget):
     def _show_selected(self, layer: "napari.layers.Layer | None") -> None:
         """Display the class whose heat map was selected."""
         run = self.run
-        if run is None or run_of(layer) is not run:
+        # napari selects a layer that is added; the user did not.
+        if run is None or run_of(layer) is not run or run.is_adding:
             return
         name = next((each for each in run.names if run.layer_of(each) is layer), run.displayed)
         if name != run.displayed:
@@ -246,5 +248,5 @@ class ResultsPanel(QWidget):
 
 
 def _title(run: LiveHeatMap) -> str:
-    state = "" if run.result is not None or run.tally.scored == run.total else f" of {run.total:,}"
+    state = "" if run.tally.scored == run.total else f" of {run.total:,}"
     return f"{run.model}: {run.tally.scored:,}{state} patches scored"

@@ -95,12 +95,16 @@ class ScoreTally:
     def shown(self, name: str) -> npt.NDArray[np.float32]:
         """Return ``(rows, cols)``: a class's probabilities themselves, or an extra as it is drawn, 0 to 1.
 
-        Attention logits become weights relative to the highest: the factors of the bag's weighted mean.
+        Attention logits become weights relative to the highest, as in files.
         """
         if name in self.class_names:
             return self.values[self.class_names.index(name)]
         values = self.extras[name]
-        return relative_weights(values) if name == "attention" else values
+        if name != "attention":
+            return values
+        from napari_medpatch.infer.attention import relative_attention
+
+        return relative_attention(values)
 
     def class_map(self, threshold: float | None) -> npt.NDArray[np.uint8]:
         """Return ``(rows, cols) uint8``: 0 nothing, 1… classes; see :func:`napari_medpatch.io.scores.winners`."""
@@ -111,15 +115,6 @@ class ScoreTally:
     def _count(self, values: npt.NDArray[np.float32], sign: int) -> None:
         for counts, each in zip(self._counts, values, strict=True):
             counts += sign * np.bincount(_bins(each), minlength=BINS)
-
-
-def relative_weights(logits: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    """Return ``exp(logit - highest logit)``, NaN where there is none."""
-    known = np.isfinite(logits)
-    if not known.any():
-        return logits
-    weights: npt.NDArray[np.float32] = np.exp(logits - logits[known].max())
-    return weights
 
 
 def _bins(values: npt.NDArray[np.float32]) -> npt.NDArray[np.int64]:

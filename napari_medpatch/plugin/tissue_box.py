@@ -1,5 +1,7 @@
 """Showing, correcting and finding again the tissue that a run looks at."""
 
+import weakref
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtWidgets import QVBoxLayout, QWidget
@@ -9,7 +11,14 @@ from napari_medpatch.plugin.form import button, in_row, note
 from napari_medpatch.plugin.jobs import JobRunner
 from napari_medpatch.plugin.links import source_of
 from napari_medpatch.plugin.listen import listen
-from napari_medpatch.plugin.tissue_layer import add_tissue, find_tissue, tissue_layer, tissue_of
+from napari_medpatch.plugin.tissue_layer import (
+    add_tissue,
+    find_tissue,
+    has_corrections,
+    is_edited,
+    tissue_layer,
+    tissue_of,
+)
 
 if TYPE_CHECKING:
     import napari
@@ -27,12 +36,17 @@ class TissueBox(QWidget):
         Where the mask is shown.
     current : CurrentImage
         The panel's.
+    method : callable
+        Returns how the next run finds tissue.
     """
 
-    def __init__(self, viewer: "napari.Viewer", current: CurrentImage, parent: QWidget | None = None) -> None:
+    def __init__(
+        self, viewer: "napari.Viewer", current: CurrentImage, method: Callable[[], str], parent: QWidget | None = None
+    ) -> None:
         super().__init__(parent)
-        self.viewer, self.current = viewer, current
+        self.viewer, self.current, self._method = viewer, current, method
         self._image: napari.layers.Image | None = None
+        self._seen: weakref.WeakSet[napari.layers.Image] = weakref.WeakSet()
         self.runner = JobRunner(self)
         self.show_button = button(
             "Show t&issue mask",
@@ -48,7 +62,7 @@ class TissueBox(QWidget):
         layout.addLayout(in_row(self.show_button, self.again_button))
         layout.addWidget(self.note)
         self.runner.progressed.connect(lambda events: self.note.setText(events[-1].message))
-        self.runner.failed.connect(self._on_failed)
+        self.runner.failed.connect(self.note.setText)
         self.runner.finished.connect(self._on_tissue)
         self.runner.idle.connect(self._free)
         listen(viewer.layers.events.inserted, self.refresh)
@@ -68,7 +82,17 @@ class TissueBox(QWidget):
         for each in (self.show_button, self.again_button):
             each.setEnabled(False)
         self.note.setText("Looking for tissue…")
-        self.runner.start(lambda: find_tissue(source_of(image), anew=anew))
+        method = self._method()
+        self.runner.start(lambda: find_tissue(source_of(image), method, anew=anew))
+
+    def restore(self) -> None:
+        """Show the mask that the user corrected when the image was open last."""
+        image = self.current.layer
+        if image is None or image in self._seen or self.runner.is_running:
+            return
+        self._seen.add(image)
+        if tissue_layer(self.viewer, image) is None and has_corrections(self.current.live):
+            self.find()
 
     def refresh(self, _event: Any = None) -> None:
         """Say which tissue the next run takes."""
@@ -78,7 +102,11 @@ class TissueBox(QWidget):
         layer = tissue_layer(self.viewer, image) if image is not None else None
         self.again_button.setVisible(layer is not None)
         self.show_button.setVisible(layer is None)
-        if layer is not None:
+        if layer is not None and is_edited(layer):
+            self.note.setText(
+                f"The run uses layer {layer.name} as you corrected it; it comes back whenever the image is opened."
+            )
+        elif layer is not None:
             self.note.setText(f"The run uses layer {layer.name}; paint or erase to correct it.")
         elif self.current.kind == "photo":
             self.note.setText("The run looks at the field of view, which it finds by itself.")
@@ -90,9 +118,12 @@ class TissueBox(QWidget):
             each.setEnabled(True)
         self.refresh()
 
-    def _on_failed(self, sentence: str) -> None:
-        self.note.setText(sentence)
-
     def _on_tissue(self, tissue: Any) -> None:
         if self._image in self.viewer.layers:
-            add_tissue(self.viewer, self._image, tissue)
+            layer = add_tissue(self.viewer, self._image, tissue)
+            listen(layer.events.paint, self._on_paint)
+            self.refresh()
+
+    def _on_paint(self, event: Any) -> None:
+        event.source.metadata["medpatch"]["edited"] = True
+        self.refresh()

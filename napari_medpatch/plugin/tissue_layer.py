@@ -96,3 +96,13 @@ def tissue_of(layer: "napari.layers.Labels | None") -> "TissueMask | None":
 def is_edited(layer: "napari.layers.Labels") -> bool:
     """Whether the user corrected a tissue layer, as far as is kept on disk."""
     return bool(layer.metadata["medpatch"].get("edited", False))
+
+
+def has_corrections(source: "Source | None") -> bool:
+    """Whether a corrected mask is kept for an image; looks for its file only."""
+    if source is None or source.kind == "volume":
+        return False
+    from napari_medpatch.io.project_folder import default_folder
+    from napari_medpatch.patches.kept_tissue import EDITED
+
+    return (default_folder(source) / "tissue" / f"{EDITED}.npz").is_file()
