@@ -153,7 +153,9 @@ class ClusterRun:
             case "begun":
                 slide.begun += 1
                 if slide.begun > 1:
-                    yield Noted(f"{Path(path).name} goes on at {message['worker']}; {slide.worker} lost it.", "warning")
+                    yield Noted(
+                        f"{Path(path).name} goes on at {message['worker']}: {slide.worker} went away.", "warning"
+                    )
                 slide.worker = str(message["worker"])
             case "noted":
                 yield Noted(f"{Path(path).name}: {message['message']}", message["level"])

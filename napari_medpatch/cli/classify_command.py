@@ -1,9 +1,11 @@
 """``napari-medpatch classify``."""
 
 import argparse
+import importlib
+import logging
 import sys
-from collections.abc import Sequence
-from contextlib import closing
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -88,7 +90,7 @@ def _many(paths: list[str], bundle: "Bundle", settings: "ClassifySettings", argu
     )
     terminal = SlidesTerminal("slides", quiet=arguments.quiet)
     try:
-        with closing(terminal), closing(job):  # type: ignore[type-var]
+        with _hushed(arguments), closing(terminal), closing(job):  # type: ignore[type-var]
             for event in job:
                 terminal.show(event)
                 if isinstance(event, SlideDone):
@@ -99,6 +101,25 @@ def _many(paths: list[str], bundle: "Bundle", settings: "ClassifySettings", argu
     if failures:
         sys.stderr.write(f"napari-medpatch: {failures} of {len(paths)} failed\n")
     return 2 if failures else 0
+
+
+@contextmanager
+def _hushed(arguments: argparse.Namespace) -> Iterator[None]:
+    """Keep dask's own log, with its tracebacks, off the terminal: what matters of it we say ourselves."""
+    if arguments.scheduler is None or arguments.debug:
+        yield
+        return
+    with suppress(ImportError):
+        importlib.import_module("distributed")  # It sets its levels when it is imported.
+    loggers = [logging.getLogger(name) for name in ("distributed", "distributed.client")]
+    before = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.CRITICAL + 1)
+    try:
+        yield
+    finally:
+        for logger, level in zip(loggers, before, strict=True):
+            logger.setLevel(level)
 
 
 def _tell(outcomes: "Sequence[SlideOutcome]", arguments: argparse.Namespace) -> None:
