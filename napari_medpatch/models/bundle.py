@@ -80,6 +80,11 @@ class Bundle:
             return load_torchscript(self.path)
         state = read_weights(file, self.card.weights_sha256)
         model = build_network(self.card)
+        if self.weights is not None:
+            from napari_medpatch.models.state_names import match_names
+
+            names = match_names(list(model.state_dict()), state)
+            state = {new: state[old] for old, new in names.items()}
         fill(model, state, self.card.name)
         return model
 

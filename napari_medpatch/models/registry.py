@@ -87,7 +87,14 @@ def resolve_model(
             spacing_um_px=spacing_um_px,
             pretrained=pretrained,
         )
-    _refuse_timm_options(name, weights=weights, class_names=class_names, num_classes=num_classes)
+    _refuse_timm_options(
+        name,
+        weights=weights,
+        class_names=class_names,
+        num_classes=num_classes,
+        patch_size_pixels=patch_size_pixels,
+        spacing_um_px=spacing_um_px,
+    )
     for folder in (user_models_folder(), SHIPPED):
         if Path(name).name == name and (folder / name / CONFIG_NAME).is_file():
             return load_bundle(folder / name)
@@ -119,7 +126,7 @@ def _bundles_in(folder: Path) -> Iterator[Bundle]:
 
 
 def _refuse_timm_options(name: str, **options: Any) -> None:
-    """Refuse options that would be ignored: a bundle brings its weights and classes."""
+    """Refuse options that would be ignored: a bundle brings its weights, classes and pixel size."""
     given = [key for key, value in options.items() if value is not None]
     if given:
         raise BundleError(f"{' and '.join(given)} can only be given with timm:<name>; {name!r} brings its own.")

@@ -6,6 +6,7 @@ from typing import Any
 from napari_medpatch.errors import BundleError
 from napari_medpatch.models.bundle import Bundle
 from napari_medpatch.models.card import ModelCard
+from napari_medpatch.models.state_names import head_rows, match_names
 from napari_medpatch.models.weights_file import read_shapes
 
 
@@ -33,10 +34,11 @@ def timm_bundle(
         )
     if weights is not None and not weights.is_file():
         raise BundleError(f"The weights file {weights} does not exist; give a safetensors file.")
-    count = num_classes or _count_classes(architecture, facts, weights, class_names)
+    count = _count_classes(architecture, facts, weights, num_classes or (len(class_names) if class_names else None))
     names = class_names or tuple(f"class {index}" for index in range(count))
-    if len(names) != count:
-        raise BundleError(f"timm:{architecture} has {count} outputs but {len(names)} class names; give {count}.")
+    if len(names) != count or num_classes not in (None, count):
+        given = f"{len(names)} class names" if len(names) != count else f"{num_classes} were asked for"
+        raise BundleError(f"timm:{architecture} has {count} outputs but {given}; give {count}.")
     card = ModelCard(
         name=f"timm:{architecture}",
         task="patch-classifier",
@@ -71,13 +73,26 @@ def _transform(facts: dict[str, Any]) -> tuple[dict[str, Any], ...]:
     )
 
 
-def _count_classes(
-    architecture: str, facts: dict[str, Any], weights: Path | None, class_names: tuple[str, ...] | None
-) -> int:
-    """Return the number of outputs: the width of the head's bias in the weights."""
+def _count_classes(architecture: str, facts: dict[str, Any], weights: Path | None, given: int | None) -> int:
+    """Return the number of outputs: the width of the classification layer in the weights."""
     if weights is None:
-        return len(class_names) if class_names else int(facts["classes"])
-    shape = read_shapes(weights).get(f"{facts['head']}.bias")
-    if shape is None:
-        raise BundleError(f"{weights} has no {facts['head']}.bias, so it does not hold {architecture}'s weights.")
-    return shape[0]
+        return given or int(facts["classes"])
+    shapes = read_shapes(weights)
+    heads = [facts["head"]] if isinstance(facts["head"], str) else list(facts["head"] or ())
+    rows = next((count for head in heads if (count := head_rows(head, shapes)) is not None), None)
+    if rows is None:
+        rows = _rows_of_renamed_head(architecture, heads, shapes)
+    if rows is None:
+        named = f"no layer {heads[0]}" if heads else "no classification layer"
+        raise BundleError(f"{weights} has {named}, so it does not hold {architecture}'s weights.")
+    return rows
+
+
+def _rows_of_renamed_head(architecture: str, heads: list[str], shapes: dict[str, tuple[int, ...]]) -> int | None:
+    """Return the outputs of a classification layer that the file gives another name."""
+    from napari_medpatch.models.classifiers import build_classifier
+
+    wanted = list(build_classifier(architecture, 2).state_dict())
+    theirs = {new: old for old, new in match_names(wanted, shapes).items()}
+    found = [theirs[f"{head}.weight"] for head in heads if f"{head}.weight" in theirs]
+    return shapes[found[0]][0] if found else None

@@ -81,6 +81,8 @@ def test_an_unknown_name_lists_the_known(shipped: Path) -> None:
 def test_options_that_a_bundle_would_ignore_are_refused(shipped: Path) -> None:
     with pytest.raises(BundleError, match="class_names can only be given with timm"):
         registry.resolve_model("vessels", class_names=["a", "b"])
+    with pytest.raises(BundleError, match="patch_size_pixels and spacing_um_px can only be given with timm"):
+        registry.resolve_model("vessels", patch_size_pixels=32, spacing_um_px=0.5)
 
 
 @pytest.fixture
