@@ -59,7 +59,7 @@ class GradCam:
         A patch classifier, TorchScript or not; of a multiple-instance model the logit of the patch is
         explained.
     device : str
-        As :func:`napari_medpatch.infer.device.pick_device` takes it.
+        As :func:`napari_medpatch.infer.device.pick_device` takes it; of several devices the first is used.
     layer : str, optional
         Name of the layer, as in ``named_modules()``; by default the last one that has positions.
 
@@ -73,7 +73,7 @@ class GradCam:
 
     def __init__(self, bundle: "Bundle", *, device: str = "auto", layer: str | None = None) -> None:
         self.card: ModelCard = bundle.card
-        self.device = pick_device(device)
+        self.device = pick_device(device.split(",")[0].removesuffix(":all"))
         self.batch_size = automatic_batch_size(self.card, self.device)
         model = bundle.load(self.device)
         with exact_convolutions("float32"):

@@ -12,9 +12,11 @@ from napari_medpatch.geometry import Box
 from napari_medpatch.infer.feed import PatchReader
 from napari_medpatch.io.source import Source, finest_level_at_least
 from napari_medpatch.models.preprocess import input_shape, resize_like_pil
+from napari_medpatch.patches.grid import patch_scale
 
 if TYPE_CHECKING:
     from napari_medpatch.infer.grad_cam import GradCam
+    from napari_medpatch.models.bundle import Bundle
     from napari_medpatch.models.card import ModelCard
 
 Rgb = npt.NDArray[np.uint8]
@@ -52,6 +54,30 @@ class PatchView:
     probabilities: npt.NDArray[np.float32]
     class_index: int
     layer: str
+
+
+def look_at_patch(
+    source: Source,
+    box: Box,
+    bundle: "Bundle | None",
+    cam: "Callable[[], GradCam]",
+    class_index: int | None = None,
+) -> Job:
+    """Look at one patch; only its pixels are read where no model is known.
+
+    Parameters
+    ----------
+    source, box, cam, class_index
+        As :func:`view_patch`.
+    bundle : Bundle, optional
+        The model that ``cam`` loads.
+    """
+    if bundle is not None:
+        downsample = patch_scale(source, bundle.card).downsample
+        yield from view_patch(source, box, cam, downsample, class_index)
+        return
+    yield PictureRead(FULL, source.read(0, box))
+    yield Finished(None)
 
 
 def view_patch(

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from napari_medpatch.plugin.layers import like_source, provenance
+from napari_medpatch.plugin.layers import like_source, provenance, role_of
 from napari_medpatch.plugin.links import belongs_to, image_of
 
 if TYPE_CHECKING:
@@ -27,7 +27,8 @@ def region_layers(viewer: "napari.Viewer", image: "napari.layers.Image | None") 
     if image is None:
         return []
     shapes = [layer for layer in reversed(viewer.layers) if isinstance(layer, Shapes) and layer.ndim == 2]
-    return [layer for layer in shapes if image_of(layer) in (image, None)]
+    drawn = [layer for layer in shapes if role_of(layer) in ("", "region")]
+    return [layer for layer in drawn if image_of(layer) in (image, None)]
 
 
 def draw_region(viewer: "napari.Viewer", image: "napari.layers.Image") -> "napari.layers.Shapes":
