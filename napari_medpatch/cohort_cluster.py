@@ -1,15 +1,18 @@
 """Slides as tasks of a dask cluster: one task per slide, results written by the workers."""
 
+import os
 import time
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
+from itertools import islice
+from math import inf
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any
 
-from napari_medpatch.cohort_connect import check_machines, connected, resources_for, wait_for_worker
+from napari_medpatch.cohort_connect import check_machines, connected, resources_for, slots_of, wait_for_worker
 from napari_medpatch.cohort_model import ModelReference, refer_to
 from napari_medpatch.cohort_outcome import CohortResult, SlideOutcome
 from napari_medpatch.cohort_plan import SlideTask
@@ -25,17 +28,25 @@ _ATTEMPTS = 4
 """How often work on a slide may begin before it is blamed for the workers that die."""
 _POLL_SECONDS = 0.5
 _LOST_SECONDS = 20.0
+_LOOK_SECONDS = 5.0
+"""How often the number of workers is asked for."""
 
 
 def cluster_job(tasks: tuple[SlideTask, ...], bundle: "Bundle", scheduler: Any) -> Job:
     """Classify slides on a cluster; see :func:`napari_medpatch.cohort.classify_many`."""
     with connected(scheduler) as client, _marker(tasks) as marker:
-        workers = yield from wait_for_worker(client, str(getattr(client, "scheduler", scheduler)))
+        workers = yield from wait_for_worker(client, _address(client, scheduler))
         check_machines(client)
         run = ClusterRun(client, tasks, refer_to(bundle), marker)
         run.resources = resources_for(workers, tasks[0].settings.device) if tasks else {}
         with closing(run.events()) as events:  # type: ignore[type-var]
             yield from events
+
+
+def _address(client: Any, scheduler: Any) -> str:
+    if isinstance(scheduler, str | os.PathLike):
+        return os.fspath(scheduler)
+    return str(getattr(getattr(client, "scheduler", None), "address", "the cluster"))
 
 
 @contextmanager
@@ -91,20 +102,36 @@ class ClusterRun:
     name: str = field(default_factory=lambda: f"medpatch-{uuid.uuid4().hex[:12]}")
     inbox: "SimpleQueue[Any]" = field(default_factory=SimpleQueue)
     slides: list[_Slide] = field(default_factory=list)
+    slots: int = 0
+    looked: float = -inf
 
     def events(self) -> Iterator[Event]:
         """Yield the job's events from :class:`Started` on; closing cancels what is not finished."""
         self.slides = [_Slide() for _ in self.tasks]
         self.client.subscribe_topic(self.name, lambda event: self.inbox.put(event[1]))
         try:
-            for index in range(len(self.tasks)):
-                self._submit(index)
+            self._top_up()
             yield Started(len(self.tasks), "slides", context={"paths": [task.path for task in self.tasks]})
             yield from self._watch()
             self.client.run(forget_models, self.name, on_error="ignore")
         finally:
             self._clean_up()
         yield Finished(CohortResult(tuple(slide.outcome for slide in self.slides if slide.outcome is not None)))
+
+    def _top_up(self) -> None:
+        """Keep twice as many slides with the scheduler as the workers can take, a few more if they are few.
+
+        Dask gives tasks that ask for resources to the workers of the moment; those that join later would find
+        nothing left. What waits is what lets an adaptive cluster grow.
+        """
+        now = time.monotonic()
+        if now - self.looked > _LOOK_SECONDS:
+            self.looked = now
+            self.slots = slots_of(self.client.scheduler_info()["workers"], self.resources)
+        open_ = sum(slide.future is not None for slide in self.slides)
+        fresh = (i for i, slide in enumerate(self.slides) if slide.future is None and slide.outcome is None)
+        for index in islice(fresh, max(0, self.slots + max(4, self.slots) - open_)):
+            self._submit(index)
 
     def _submit(self, index: int) -> None:
         slide = self.slides[index]
@@ -134,6 +161,9 @@ class ClusterRun:
             else:
                 yield from self._progress(message)
             lost_since = self._check_connection(lost_since)
+            if lost_since is None:
+                with suppress(OSError):  # The connection may break just now; the next round sees it.
+                    self._top_up()
 
     def _check_connection(self, lost_since: float | None) -> float | None:
         if getattr(self.client, "status", "running") == "running":

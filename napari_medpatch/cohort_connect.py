@@ -123,6 +123,13 @@ def resources_for(workers: Mapping[str, Any], device: str) -> dict[str, float]:
     return {"GPU": 1} if announced and device != "cpu" else {}
 
 
+def slots_of(workers: Mapping[str, Any], resources: Mapping[str, float]) -> int:
+    """Return how many slides the cluster can work at: one per GPU if slides ask for one, else one per thread."""
+    if resources:
+        return int(sum(worker.get("resources", {}).get("GPU", 0) for worker in workers.values()))
+    return int(sum(worker.get("nthreads", 1) for worker in workers.values()))
+
+
 def _first_line(error: BaseException) -> str:
     text = str(error).strip() or type(error).__name__
     return text.splitlines()[0].rstrip(".:")

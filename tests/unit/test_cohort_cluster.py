@@ -192,6 +192,27 @@ def test_a_slide_takes_one_gpu_where_workers_announce_them(begin, announced, dev
     assert [entry["resources"] for entry in client.submitted] == [asked, asked]
 
 
+def test_tasks_wait_here_so_that_workers_which_join_later_get_some(mean_colour, tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(cohort_cluster, "_LOOK_SECONDS", 0.0)
+    waiting: list[Any] = []
+    client = PretendedClient(lambda *call: waiting.append(call), {WORKER: {"resources": {"GPU": 1}, "nthreads": 8}})
+    job = classify_many([f"{n}.svs" for n in range(40)], mean_colour(), ClassifySettings(), tmp_path, scheduler=client)
+    assert isinstance(next(job), Started)
+    assert len(client.submitted) == 1 + 4
+    client.workers["tcp://node2:1"] = {"resources": {"GPU": 6}, "nthreads": 8}
+    next(job)
+    next(job)
+    assert len(client.submitted) == 7 + 7
+    events = []
+    for event in job:
+        events.append(event)
+        client.work()
+        while waiting:
+            done(*waiting.pop())
+    assert [slide.state for slide in events[-1].result.slides] == ["done"] * 40
+    assert [slide.path for slide in events[-1].result.slides] == [f"{n}.svs" for n in range(40)]
+
+
 def test_an_empty_cluster_is_woken_and_waited_for(begin) -> None:
     client = PretendedClient(done, workers={})
     ask = client.scheduler_info
