@@ -172,7 +172,9 @@ class ClassifyRun:
 
     def _feed(self, todo: npt.NDArray[np.bool_], scorer: "PatchScorer") -> Feed:
         exact, card = self.settings.exact, self.bundle.card
-        reader = PatchReader(self.source, self.grid.boxes(), self.level, black_outside=exact)
+        # Black beyond the edge is what WSInfer's models were judged on, so the fast path has it too.
+        target = None if exact else scorer.input_shape
+        reader = PatchReader(self.source, self.grid.boxes(), self.level, black_outside=True, target=target)
         chunks = [part for chunk in reader.chunks() if len(part := chunk[todo[chunk]])]
 
         def load_exact(index: npt.NDArray[np.int64]) -> npt.NDArray[Any]:
@@ -225,7 +227,7 @@ class ClassifyRun:
             "started": started.isoformat(timespec="seconds"),
             "resumed": resumed,
             "seconds": round(seconds, 3),
-            "device": str(scorer.device),
+            "device": ",".join(map(str, scorer.devices)),
             "precision": scorer.precision,
             "batch_size": scorer.batch_size,
             "versions": versions(),

@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_medpatch.geometry import Box
+from napari_medpatch.infer.coarse_level import LevelFilter, level_filter
 from napari_medpatch.io.source import Source
 from napari_medpatch.patches.grid import REGION_PX
 
@@ -156,19 +157,35 @@ class PatchReader:
         Which level to read.
     black_outside : bool
         Fill what lies outside the image with black, as WSInfer does, not with the source's background.
+    target : tuple of int, optional
+        ``(y, x)`` to which the patches will be resized; see :mod:`napari_medpatch.infer.coarse_level`.
     """
 
     def __init__(
-        self, source: Source, boxes: npt.NDArray[np.int64], level: int, *, black_outside: bool = False
+        self,
+        source: Source,
+        boxes: npt.NDArray[np.int64],
+        level: int,
+        *,
+        black_outside: bool = False,
+        target: tuple[int, int] | None = None,
     ) -> None:
-        factor = np.asarray(source.levels[level].downsample, np.float64)
+        downsample = source.levels[level].downsample
+        factor = np.asarray(downsample, np.float64)
         self._source = source
         self._level = level
         self._black = black_outside
-        self._starts = np.floor(boxes[:, :2] / factor + 0.5).astype(np.int64)
-        extent = (boxes[0, 2:] - boxes[0, :2]) / factor if len(boxes) else np.ones(2)
+        exact = boxes[:, :2] / factor
+        self._starts = np.floor(exact + 0.5).astype(np.int64)
+        whole = boxes[0, 2:] - boxes[0, :2] if len(boxes) else np.ones(2)
+        extent = whole / factor
         # One size for all: rounding both corners would make patches differ by a pixel.
         self.shape: tuple[int, int] = (max(1, round(extent[0])), max(1, round(extent[1])))
+        self._filter: LevelFilter | None = None
+        if target is not None and len(boxes):
+            self._filter = level_filter((int(whole[0]), int(whole[1])), downsample, self.shape, target)
+        # From centre to centre, because the rounded extent may be half a pixel off too.
+        self._shifts = exact - self._starts + (extent - self.shape) / 2
 
     def chunks(self) -> list[npt.NDArray[np.int64]]:
         """Group consecutive patches that fit one common read."""
@@ -189,18 +206,25 @@ class PatchReader:
 
     def load(self, index: npt.NDArray[np.int64]) -> npt.NDArray[np.uint8]:
         """Read the patches of one chunk, ``(N, Y, X, 3) uint8``."""
-        starts = self._starts[index]
-        first, last = starts.min(axis=0), starts.max(axis=0) + self.shape
-        wanted = len(index) * self.shape[0] * self.shape[1]
+        margin = 0 if self._filter is None else 1
+        height, width = (n + 2 * margin for n in self.shape)
+        starts = self._starts[index] - margin
+        first, last = starts.min(axis=0), starts.max(axis=0) + np.array([height, width])
+        alone = float(np.prod(last - first)) > 2 * len(index) * height * width
+        region = None if alone else self._read(Box(tuple(first.tolist()), tuple(last.tolist())))
         patches = np.empty((len(index), *self.shape, 3), np.uint8)
-        if float(np.prod(last - first)) > 2 * wanted:
-            for row, (y, x) in enumerate(starts.tolist()):
-                patches[row] = self._read(Box((y, x), (y + self.shape[0], x + self.shape[1])))
-            return patches
-        region = self._read(Box(tuple(first.tolist()), tuple(last.tolist())))
-        for row, (y, x) in enumerate((starts - first).tolist()):
-            patches[row] = region[y : y + self.shape[0], x : x + self.shape[1]]
+        for row, (y, x) in enumerate(starts.tolist()):
+            if region is None:
+                pixels = self._read(Box((y, x), (y + height, x + width)))
+            else:
+                y, x = y - int(first[0]), x - int(first[1])
+                pixels = region[y : y + height, x : x + width]
+            patches[row] = pixels if self._filter is None else self._filter.apply(pixels, self._shift(index[row]))
         return patches
+
+    def _shift(self, item: int) -> tuple[float, float]:
+        y, x = self._shifts[item].tolist()
+        return y, x
 
     def _read(self, box: Box) -> npt.NDArray[np.uint8]:
         inside = box.clip(self._source.levels[self._level].shape)

@@ -92,6 +92,12 @@ class PatchScorer:
         """Patches per pass."""
         return self._size.value
 
+    @property
+    def input_shape(self) -> tuple[int, int]:
+        """``(y, x)`` that the network sees."""
+        edge = self.card.patch_size_pixels or 224
+        return input_shape(self.card, (edge, edge))
+
     def feed(
         self,
         chunks: Sequence[npt.NDArray[np.int64]],
