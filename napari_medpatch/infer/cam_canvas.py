@@ -156,7 +156,8 @@ class Canvas:
         """``(rows, cols) float32``, blended raw values so far; NaN where no patch was."""
         # Two of these, half an edge apart, add up to one.
         wave = np.sin(np.pi * (np.arange(plan.edge) + 0.5) / plan.edge) ** 2
-        self._window = (np.outer(wave, wave) + _LEAST_WEIGHT).astype(np.float32)
+        # Along each axis: at the border of the image, where one row of patches is alone, columns still fade.
+        self._window = np.outer(wave + _LEAST_WEIGHT, wave + _LEAST_WEIGHT).astype(np.float32)
 
     def add(self, index: npt.NDArray[np.int64], maps: Maps) -> None:
         """Blend patches in.

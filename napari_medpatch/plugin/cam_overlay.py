@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_medpatch.events import Event, Started
+from napari_medpatch.plugin.heat_colours import heat_colours
 from napari_medpatch.plugin.layers import like_source, provenance
 from napari_medpatch.plugin.overlays import ResultLayers
 
@@ -25,11 +26,19 @@ class CamOverlay(ResultLayers):
         As :class:`ResultLayers`.
     model : str
         For names and provenance.
+    below : napari layer, optional
+        The frame around the selected patch, which stays on top.
     """
 
-    def __init__(self, viewer: "napari.Viewer", image: "napari.layers.Image", model: str) -> None:
+    def __init__(
+        self,
+        viewer: "napari.Viewer",
+        image: "napari.layers.Image",
+        model: str,
+        below: "napari.layers.Layer | None" = None,
+    ) -> None:
         super().__init__(viewer, image, "Grad-CAM")
-        self.model = model
+        self.model, self._below = model, below
         self._heat: np.ndarray[Any, Any] | None = None
 
     def on_events(self, events: Sequence[Event]) -> None:
@@ -72,12 +81,13 @@ class CamOverlay(ResultLayers):
             Image(
                 self._heat,
                 name=f"{self.image.name} {self.model} Grad-CAM {context['class_name']}",
-                colormap="inferno",
+                colormap=heat_colours(),
                 contrast_limits=(0, 1),
-                opacity=0.55,
+                opacity=0.7,
                 blending="translucent",
                 interpolation2d="linear",
                 metadata=provenance(self.image, "grad-cam", **facts),
                 **like_source(self.image, context["grid"].transform(None)),
-            )
+            ),
+            self._below,
         )

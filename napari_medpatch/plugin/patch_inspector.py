@@ -12,6 +12,7 @@ from napari_medpatch.plugin.class_bars import ClassBars
 from napari_medpatch.plugin.clicks import listen_to_clicks
 from napari_medpatch.plugin.form import add_row, combo, new_form, note
 from napari_medpatch.plugin.heat_map import Cell, HeatMap, heat_map_of
+from napari_medpatch.plugin.hiding_note import HidingNote
 from napari_medpatch.plugin.inference_settings import where_models_run
 from napari_medpatch.plugin.jobs import JobRunner
 from napari_medpatch.plugin.links import bare, source_of
@@ -114,8 +115,8 @@ class PatchInspector(QWidget):
         self.layer_name = QLineEdit()
         self.layer_name.setPlaceholderText("the last one with positions")
         self.bars = ClassBars()
-        self.extras, self.said = note(), note()
-        self.stitch = StitchBox(self.viewer, self._cam_maker, self._chosen_class)
+        self.extras, self.said = HidingNote(), HidingNote()
+        self.stitch = StitchBox(self.viewer, self._cam_maker, self._chosen_class, self.frame)
 
     def _lay_out(self) -> None:
         form = new_form()

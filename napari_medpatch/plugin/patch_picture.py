@@ -7,6 +7,8 @@ from qtpy.QtCore import QRectF, QSize, Qt, Signal
 from qtpy.QtGui import QImage, QKeyEvent, QPainter, QPaintEvent, QPen
 from qtpy.QtWidgets import QSizePolicy, QWidget
 
+from napari_medpatch.plugin.heat_colours import heat_colours
+
 _STEPS = {
     Qt.Key.Key_Up: (-1, 0), Qt.Key.Key_Down: (1, 0), Qt.Key.Key_Left: (0, -1), Qt.Key.Key_Right: (0, 1),
 }  # fmt: skip
@@ -102,11 +104,7 @@ def image_of_rgb(rgb: "np.ndarray[Any, Any]") -> QImage:
 
 
 def _image_of_heat(heat: "np.ndarray[Any, Any]") -> QImage:
-    """Colour a heat map; cold is transparent, so that the tissue stays visible there."""
-    from napari.utils.colormaps import ensure_colormap
-
-    rgba = ensure_colormap("inferno").map(np.clip(heat, 0, 1).ravel()).reshape(*heat.shape, 4)
-    rgba[..., 3] = np.clip(heat, 0, 1) ** 0.5
+    rgba = heat_colours().map(np.clip(heat, 0, 1).ravel()).reshape(*heat.shape, 4)
     pixels = np.ascontiguousarray((255 * rgba).round().astype(np.uint8))
     height, width = heat.shape
     return QImage(pixels.data, width, height, 4 * width, QImage.Format.Format_RGBA8888).copy()

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     import napari
     import napari.layers
 
-_COLOUR = "#ffe14d"
+_COLOUR = "#ff2d95"
+"""Neither in the colours of heat maps nor in stains."""
 _WIDTH_PX = 3.0
 """On the screen, whatever the zoom."""
 
@@ -42,6 +43,7 @@ class SelectionFrame(QObject):
             self._add(image)
         y0, x0 = (value - 0.5 for value in box.start)
         y1, x1 = (value - 0.5 for value in box.stop)
+        self._raise()
         self.layer.data = [np.array([[y0, x0], [y0, x1], [y1, x1], [y1, x0]])]  # type: ignore[union-attr]
         self._keep_width()
 
@@ -50,6 +52,12 @@ class SelectionFrame(QObject):
         if self.layer is not None and self.layer in self.viewer.layers:
             self.viewer.layers.remove(self.layer)
         self.layer = None
+
+    def _raise(self) -> None:
+        """Put the frame above layers that came later."""
+        layers = self.viewer.layers
+        if layers[-1] is not self.layer:
+            layers.move(layers.index(self.layer), len(layers))
 
     def _add(self, image: "napari.layers.Image") -> None:
         from napari.layers import Shapes

@@ -13,6 +13,7 @@ from napari_medpatch.plugin.job_row import JobRow
 from napari_medpatch.plugin.jobs import JobRunner
 from napari_medpatch.plugin.links import source_of
 from napari_medpatch.plugin.region_layer import region_layers, region_of
+from napari_medpatch.plugin.selection_frame import SelectionFrame
 from napari_medpatch.plugin.tissue_layer import tissue_layer, tissue_of
 from napari_medpatch.plugin.view_place import visible_box
 
@@ -35,6 +36,8 @@ class StitchBox(QWidget):
         Returns, for the worker, what loads the model; called in the GUI thread.
     chosen_class : callable
         Returns the index of the class to explain, None for the one in the middle.
+    frame : SelectionFrame
+        Stays above the overlay.
     """
 
     def __init__(
@@ -42,23 +45,24 @@ class StitchBox(QWidget):
         viewer: "napari.Viewer",
         make_cam: "Callable[[], Callable[[], GradCam]]",
         chosen_class: Callable[[], int | None],
+        frame: SelectionFrame,
         parent: QWidget | None = None,
     ) -> None:
         super().__init__(parent)
         self.viewer = viewer
         self.heat_map: HeatMap | None = None
         self.overlay: CamOverlay | None = None
-        self._make_cam, self._chosen_class = make_cam, chosen_class
+        self._make_cam, self._chosen_class, self._frame = make_cam, chosen_class, frame
         self.runner = JobRunner(self)
         self.row = JobRow(
             self.runner,
-            "Stitch &Grad-CAM",
+            "&Stitch Grad-CAM",
             "Explain overlapping patches of the region and blend them into one map on a common scale.",
         )
         self.where = combo()
         self.where.addItems([_VIEW, _DRAWN])
         form = new_form()
-        add_row(form, "O&ver", self.where, "Draw a region in the Classify tab, or in any Shapes layer on the image.")
+        add_row(form, "Re&gion", self.where, "Draw a region in the Classify tab, or in any Shapes layer on the image.")
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addLayout(form)
@@ -93,7 +97,7 @@ class StitchBox(QWidget):
 
             return explain(source_of(image), bundle, box, class_index=index, roi=roi, tissue=tissue, cam=cam())
 
-        self.overlay = CamOverlay(self.viewer, image, bundle.card.name)
+        self.overlay = CamOverlay(self.viewer, image, bundle.card.name, self._frame.layer)
         self.runner.start(make_job)
 
     def _on_progress(self, events: list[Event]) -> None:
