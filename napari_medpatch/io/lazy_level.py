@@ -11,7 +11,11 @@ import numpy.typing as npt
 from napari_medpatch.geometry import Box
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from napari_medpatch.io.source import AnyArray, Source
+
+    Read: TypeAlias = Callable[[int, Box], AnyArray]
 
 Index: TypeAlias = SupportsIndex | slice | EllipsisType
 _CHUNK = 512
@@ -31,6 +35,9 @@ class LazyLevel:
         A slide or photograph, ``(Y, X, 3) uint8``.
     level : int
         Index into ``source.levels``.
+    peek : bool
+        Whether indexing may give background where pixels are damaged or not computed yet, as a viewer wants it
+        (see :meth:`napari_medpatch.io.tiled_source.TiledSource.peek`). Turning the level into an array never does.
 
     Notes
     -----
@@ -40,9 +47,10 @@ class LazyLevel:
 
     ndim = 3
 
-    def __init__(self, source: "Source", level: int) -> None:
+    def __init__(self, source: "Source", level: int, *, peek: bool = False) -> None:
         height, width = source.levels[level].shape
         self._source, self._level = source, level
+        self._how = "peek" if peek and hasattr(source, "peek") else "read"
         self.shape = (height, width, 3)
         tile_shape = getattr(source, "tile_shape", None)
         tile = tile_shape(level) if tile_shape else (min(height, _CHUNK), min(width, _CHUNK))
@@ -89,9 +97,12 @@ class LazyLevel:
         TypeError
             If an index is neither an integer, a slice nor ``...``.
         """
+        return self._taken(key, getattr(self._source, self._how))
+
+    def _taken(self, key: Index | tuple[Index, ...], read: "Read") -> Any:
         axes = [_Axis.of(index, length) for index, length in zip(_three(key), self.shape, strict=True)]
         rows, columns, channels = axes
-        pixels = self._read(rows, columns)[:, :, channels.start : channels.stop : channels.step]
+        pixels = self._pixels(rows, columns, read)[:, :, channels.start : channels.stop : channels.step]
         result = pixels[tuple(axis.final for axis in axes)]
         return np.ascontiguousarray(result) if result.ndim else result
 
@@ -105,21 +116,21 @@ class LazyLevel:
         """
         if copy is False:
             raise ValueError("The pixels of a slide are not in memory, so they cannot be given without a copy.")
-        pixels: AnyArray = self[...]
+        pixels: AnyArray = self._taken(..., self._source.read)
         return pixels if dtype is None else pixels.astype(dtype, copy=False)
 
-    def _read(self, rows: "_Axis", columns: "_Axis") -> "AnyArray":
+    def _pixels(self, rows: "_Axis", columns: "_Axis", read: "Read") -> "AnyArray":
         """Return ``(y, x, 3)`` pixels in rising order; stepped rows are read in bands to bound the memory."""
+
+        def band(start: int, stop: int) -> "AnyArray":
+            return read(self._level, Box((start, columns.start), (stop, columns.stop)))[:: rows.step, :: columns.step]
+
         width = max(1, columns.stop - columns.start)
         if rows.step == 1 or (rows.stop - rows.start) * width <= _BAND_PIXELS:
-            return self._band(rows.start, rows.stop, rows.step, columns)
+            return band(rows.start, rows.stop)
         height = max(1, _BAND_PIXELS // (width * rows.step)) * rows.step
-        bands = [(start, min(start + height, rows.stop)) for start in range(rows.start, rows.stop, height)]
-        return np.concatenate([self._band(start, stop, rows.step, columns) for start, stop in bands])
-
-    def _band(self, start: int, stop: int, step: int, columns: "_Axis") -> "AnyArray":
-        box = Box((start, columns.start), (stop, columns.stop))
-        return self._source.read(self._level, box)[::step, :: columns.step]
+        starts = range(rows.start, rows.stop, height)
+        return np.concatenate([band(start, min(start + height, rows.stop)) for start in starts])
 
 
 @dataclass(frozen=True, slots=True)

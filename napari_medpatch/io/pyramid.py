@@ -73,13 +73,19 @@ def plan_levels(stored: tuple[StoredLevel, ...]) -> tuple[PlannedLevel, ...]:
 
 def overview_note(stored: tuple[StoredLevel, ...]) -> str:
     """Return a note if the overview must be computed from very many pixels, ``""`` otherwise."""
-    height, width = stored[-1].shape
-    if height * width <= _QUICK_PIXELS:
+    if not needs_overview(stored):
         return ""
+    height, width = stored[-1].shape
     return (
-        f"The smallest picture in the file has {width} × {height} pixels; overviews are computed from it, which "
-        "takes a while the first time. A pyramidal TIFF opens faster."
+        f"The smallest picture in the file has {width} × {height} pixels; the overview is computed from it and fills "
+        "in while you look. A pyramidal TIFF opens at once."
     )
+
+
+def needs_overview(stored: tuple[StoredLevel, ...]) -> bool:
+    """Return whether coarse levels must be computed from so many pixels that nobody should wait for it."""
+    height, width = stored[-1].shape
+    return height * width > _QUICK_PIXELS
 
 
 def _needs_halving(level: Level, coarser: StoredLevel | None) -> bool:

@@ -5,13 +5,10 @@ cache, parallel decoding, padding with the background, and a close that waits fo
 """
 
 import itertools
-import os
 import threading
 import weakref
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from functools import cache as run_once
 from pathlib import Path
 from typing import Any, Protocol, Self
 
@@ -19,9 +16,11 @@ import numpy as np
 
 from napari_medpatch.errors import DamagedFileError, MedPatchError, ResourceError
 from napari_medpatch.geometry import Box, Spacing
-from napari_medpatch.io.pyramid import PlannedLevel, StoredLevel, halve, overview_note, plan_levels
+from napari_medpatch.io.flat_overview import FlatOverview
+from napari_medpatch.io.pyramid import PlannedLevel, StoredLevel, halve, needs_overview, overview_note, plan_levels
 from napari_medpatch.io.source import Kind, Level
 from napari_medpatch.io.tile_cache import Tile, TileCache, default_cache
+from napari_medpatch.io.tile_pieces import decoders, paste, tile_positions
 
 _tokens = itertools.count()
 
@@ -88,6 +87,9 @@ class TiledSource:
         self._token = next(_tokens)
         # A napari layer that is removed closes nothing: the file and the tiles go with the last reference.
         self._release = weakref.finalize(self, _release, reader, self._cache, self._token)
+        self._overview = _overview(weakref.ref(self), self._plan, reader)
+        self._bad_tiles: set[tuple[int, int, int]] = set()
+        self._damage: str | None = None
         self._users = 0
         self._closed = False
         self._state = threading.Condition()
@@ -162,6 +164,43 @@ class TiledSource:
         ResourceError
             If the box does not fit into memory.
         """
+        return self._read(level, box, peek=False)
+
+    def peek(self, level: int, box: Box) -> Tile:
+        """Read a box for the eye: at once and whatever happens.
+
+        Like :meth:`read`, but background where a tile is damaged (see :attr:`damage`) or where the overview of a
+        slide without a pyramid is not computed yet (see :meth:`fill_overview`).
+        """
+        return self._read(level, box, peek=True)
+
+    @property
+    def damage(self) -> str | None:
+        """The first damage that :meth:`peek` or :meth:`fill_overview` met, one sentence; None so far."""
+        return self._damage
+
+    @property
+    def waits_for_overview(self) -> bool:
+        """Whether :meth:`fill_overview` has work to do."""
+        return self._overview is not None and not self._overview.is_done
+
+    def fill_overview(self) -> Iterator[tuple[int, int]]:
+        """Compute the overview of a slide without a pyramid, piece by piece; nothing to do for other slides.
+
+        Yields
+        ------
+        tuple of int
+            Pieces done and in all, a few times a second; stop when you like and go on later.
+
+        Raises
+        ------
+        MedPatchError
+            If the source is closed meanwhile.
+        """
+        if self._overview is not None:
+            yield from self._overview.fill()
+
+    def _read(self, level: int, box: Box, *, peek: bool) -> Tile:
         if not 0 <= level < len(self._plan):
             raise IndexError(f"{self._path} has {len(self._plan)} levels, level {level} was asked for")
         if self._closed:
@@ -172,23 +211,53 @@ class TiledSource:
             size = " × ".join(map(str, box.shape))
             raise ResourceError(f"A region of {size} pixels does not fit into memory; read a smaller one.") from error
         inside = box.clip(self._plan[level].level.shape)
-        if inside != box:
+        if inside != box or peek:
             out[...] = self._reader.background
-        self._fill(out, box.start, level, inside)
+        if not inside.size:
+            return out
+        if self._overview is not None and level >= self._overview.first:
+            target = inside.shift([-a for a in box.start])
+            out[target.slices] = self._overview.read(level, inside, wait=not peek)
+        else:
+            self._fill(out, box.start, level, inside, tolerant=peek)
         return out
 
-    def _fill(self, out: Tile, origin: tuple[int, ...], level: int, inside: Box) -> None:
-        """Paste the tiles under ``inside`` into ``out``, several at a time."""
+    def _whole_or_background(self, level: int, box: Box) -> Tile:
+        """Read stored pixels for the overview: without keeping tiles, and past damaged ones."""
+        out = np.full((*box.shape, 3), self._reader.background, dtype=np.uint8)
+        self._fill(out, box.start, level, box, tolerant=True, keep=False)
+        return out
 
-        def paste(position: tuple[int, int]) -> None:
-            _paste(out, origin, inside, self._tile(level, *position), self._plan[level].tile, position)
+    def _fill(
+        self, out: Tile, origin: tuple[int, ...], level: int, inside: Box, *, tolerant: bool, keep: bool = True
+    ) -> None:
+        """Paste the tiles under ``inside`` into ``out``, several at a time; leave out damaged ones if ``tolerant``."""
+        tile = self._tolerated if tolerant else self._tile
+
+        def put(position: tuple[int, int]) -> None:
+            pixels = tile(level, *position, keep=keep)
+            if pixels is not None:
+                paste(out, origin, inside, pixels, self._plan[level].tile, position)
 
         positions = tile_positions(inside, self._plan[level].tile)
         if len(positions) == 1:
-            paste(positions[0])
+            put(positions[0])
         elif positions:
-            for _ in _decoders().map(paste, positions):
+            for _ in decoders().map(put, positions):
                 pass
+
+    def _tolerated(self, level: int, row: int, column: int, *, keep: bool = True) -> Tile | None:
+        """Return a tile, None if it is damaged; remembers that, because finding out again is slow."""
+        place = (level, row, column)
+        if place in self._bad_tiles:
+            return None
+        try:
+            return self._tile(level, row, column, keep=keep)
+        except DamagedFileError as error:
+            self._damage = self._damage or str(error)
+            if self._path.exists():  # a network drive may come back
+                self._bad_tiles.add(place)
+            return None
 
     def _tile(self, level: int, row: int, column: int, *, keep: bool = True) -> Tile:
         planned = self._plan[level]
@@ -211,7 +280,7 @@ class TiledSource:
         pixels = np.empty((*region.shape, 3), dtype=np.uint8)
         for position in tile_positions(region, finer.tile):
             tile = self._tile(level - 1, *position, keep=finer.stored is None)
-            _paste(pixels, region.start, region, tile, finer.tile, position)
+            paste(pixels, region.start, region, tile, finer.tile, position)
         return halve(pixels)
 
     def _guarded(self, read: Callable[[], Tile]) -> Callable[[], Tile]:
@@ -272,25 +341,20 @@ def probe(reader: TileReader) -> None:
         raise failure
 
 
-def tile_positions(box: Box, tile: tuple[int, int]) -> list[tuple[int, int]]:
-    """Return row and column of every tile that a box touches, in row-major order."""
-    if not box.size:
-        return []
-    (y0, x0), (y1, x1) = box.start, box.stop
-    rows = range(y0 // tile[0], -(-y1 // tile[0]))
-    columns = range(x0 // tile[1], -(-x1 // tile[1]))
-    return [(row, column) for row in rows for column in columns]
+def _overview(
+    source: "weakref.ref[TiledSource]", plan: tuple[PlannedLevel, ...], reader: TileReader
+) -> FlatOverview | None:
+    """Return the overview of a slide that stores none, None if it is not needed."""
+    if not needs_overview(reader.levels):
+        return None
 
+    def read(level: int, box: Box) -> Tile:
+        alive = source()
+        if alive is None or alive._closed:
+            raise MedPatchError("The slide was closed.")
+        return alive._whole_or_background(level, box)
 
-def _paste(
-    out: Tile, origin: tuple[int, ...], inside: Box, tile: Tile, tile_shape: tuple[int, int], position: tuple[int, int]
-) -> None:
-    """Copy the part of a tile that lies in ``inside`` to its place in ``out``, whose first pixel is ``origin``."""
-    top, left = position[0] * tile_shape[0], position[1] * tile_shape[1]
-    y0, x0 = max(inside.start[0], top), max(inside.start[1], left)
-    y1, x1 = min(inside.stop[0], top + tile.shape[0]), min(inside.stop[1], left + tile.shape[1])
-    target = out[y0 - origin[0] : y1 - origin[0], x0 - origin[1] : x1 - origin[1]]
-    target[...] = tile[y0 - top : y1 - top, x0 - left : x1 - left]
+    return FlatOverview(plan, read, reader.background)
 
 
 def _release(reader: TileReader, cache: TileCache, token: int) -> None:
@@ -301,9 +365,3 @@ def _release(reader: TileReader, cache: TileCache, token: int) -> None:
 
 def _closed_sentence(path: Path) -> str:
     return f"{path} was closed; open it again to read from it."
-
-
-@run_once
-def _decoders() -> ThreadPoolExecutor:
-    """Return the threads that decode tiles; they never wait for each other's queue, so they cannot lock up."""
-    return ThreadPoolExecutor(min(8, os.cpu_count() or 2), thread_name_prefix="medpatch-tile")

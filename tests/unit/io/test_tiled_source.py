@@ -16,7 +16,7 @@ from napari_medpatch.geometry import Box, Spacing, level0_box
 from napari_medpatch.io.pyramid import halve
 from napari_medpatch.io.source import Source, finest_level_at_least
 from napari_medpatch.io.tile_cache import TileCache
-from napari_medpatch.io.tiled_source import TiledSource, tile_positions
+from napari_medpatch.io.tiled_source import TiledSource
 
 FINE = picture(331, 403)
 COARSE = shrunk(FINE, 82, 100)
@@ -164,12 +164,6 @@ def test_associated_pictures_are_read_when_called(source: TiledSource) -> None:
     np.testing.assert_array_equal(source.associated()["label"](), COARSE[:5, :7])
 
 
-def test_tile_positions_cover_a_box_row_by_row() -> None:
-    assert tile_positions(Box((31, 47), (33, 49)), (32, 48)) == [(0, 0), (0, 1), (1, 0), (1, 1)]
-    assert tile_positions(Box((32, 48), (64, 96)), (32, 48)) == [(1, 1)]
-    assert tile_positions(Box((5, 5), (5, 9)), (32, 48)) == []
-
-
 @pytest.mark.parametrize(("height", "width"), [(82, 100), (83, 101), (20, 25)])
 def test_level_pixels_at_the_far_corner_lie_where_level_0_says(height: int, width: int) -> None:
     """A bright square in the far corner is found within half a level pixel of its level-0 position."""
@@ -191,3 +185,49 @@ def test_level_pixels_at_the_far_corner_lie_where_level_0_says(height: int, widt
 def test_the_level_for_a_wanted_resolution_may_be_synthetic(source: TiledSource) -> None:
     assert finest_level_at_least(source, 2.5) == 1
     assert finest_level_at_least(source, 1.0) == 0
+
+
+class Damaged(ArrayTiles):
+    """A reader that cannot decode one tile."""
+
+    def tile(self, level: int, row: int, column: int) -> np.ndarray:
+        pixels = super().tile(level, row, column)
+        if (level, row, column) == (0, 2, 3):
+            raise DamagedFileError("case.svs is damaged at level 0.")
+        return pixels
+
+
+def test_a_look_at_a_damaged_tile_shows_background_and_the_rest(tmp_path: Path) -> None:
+    (tmp_path / "case.svs").touch()
+    reader = Damaged([FINE, COARSE])
+    source = TiledSource(
+        tmp_path / "case.svs", reader, format="test", spacing=None, metadata={}, cache=TileCache(1 << 24)
+    )
+    box = Box((0, 0), (200, 200))
+    assert source.damage is None
+    with pytest.raises(DamagedFileError):
+        source.read(0, box)
+    pixels = source.peek(0, box)
+    assert (pixels[64:96, 144:192] == ArrayTiles.background).all()
+    pixels[64:96, 144:192] = FINE[64:96, 144:192]
+    np.testing.assert_array_equal(pixels, FINE[:200, :200])
+    assert source.damage == "case.svs is damaged at level 0."
+    tries = reader.decoded.count((0, 2, 3))
+    source.peek(0, box)
+    assert reader.decoded.count((0, 2, 3)) == tries
+
+
+def test_a_tile_of_a_file_that_is_gone_is_tried_again(tmp_path: Path) -> None:
+    """A network drive may come back."""
+    source = source_of(Damaged([FINE, COARSE]))
+    for _ in range(2):
+        source.peek(0, Box((64, 144), (96, 192)))
+    assert source._reader.decoded.count((0, 2, 3)) == 2  # type: ignore[attr-defined]
+
+
+def test_a_look_beyond_the_edge_is_padded_as_a_read_is(source: TiledSource) -> None:
+    for box in (Box((-9, -7), (40, 50)), Box((300, 390), (340, 420)), Box((900, 900), (910, 905))):
+        np.testing.assert_array_equal(source.peek(0, box), source.read(0, box))
+    assert source.damage is None
+    assert not source.waits_for_overview
+    assert list(source.fill_overview()) == []
