@@ -5,10 +5,14 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from napari_medpatch.patches.ink import BoolArray, black_areas, coloured_ink
+from napari_medpatch.patches.ink import BoolArray, black_areas
+from napari_medpatch.patches.pen import pen_marks, unevenness
 
 _PLAIN_WHITE = 245.0
 """Taken for the glass of a field that shows none."""
+
+_SHADOW = 0.04
+"""Unevenness of optical density below which grey is a shadow."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +69,11 @@ def stained(rgb: npt.NDArray[np.float32], cleaning: Cleaning) -> BoolArray:
     black = black_areas(smooth, float(white.mean()), cleaning.stroke_px)
     density_cut = _held(0.7 * _otsu(density[~black]), 0.04, 0.10)
     saturation_cut = 0.6 * _held(0.7 * _otsu(saturation[~black]), glass_saturation + 0.03, 0.08)
-    absorbing = (density > density_cut) & ((saturation > saturation_cut) | (density > 0.2)) & ~black
-    return cleaned(absorbing & ~coloured_ink(od, absorbing, cleaning.stroke_px), cleaning)
+    uneven = unevenness(density)
+    # What is grey may be tissue without colour, but not if it is as even as a shadow.
+    grey = (density > 0.2) & (uneven > _SHADOW)
+    absorbing = (density > density_cut) & ((saturation > saturation_cut) | grey) & ~black
+    return cleaned(absorbing & ~pen_marks(od, absorbing, uneven, cleaning.stroke_px), cleaning)
 
 
 def glass_colour(rgb: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
