@@ -62,7 +62,7 @@ class ChoiceAndNumber(QWidget):
         super().__init__(parent)
         self._setting, self._entries = setting, tuple(entries)
         self.choice = combo()
-        self.choice.setMinimumContentsLength(8)
+        self.choice.setMinimumContentsLength(6)
         self.numbers: dict[str, QDoubleSpinBox] = {}
         self._beside = QWidget()
         self._stack = QStackedLayout(self._beside)
@@ -73,7 +73,7 @@ class ChoiceAndNumber(QWidget):
         layout = QHBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self.choice, 1)
-        layout.addWidget(self._beside)
+        layout.addWidget(self._beside, 1)
         self.setFocusProxy(self.choice)
         self.choice.currentIndexChanged.connect(self._on_choice)
         self.choose(str(preference("classify", setting)))

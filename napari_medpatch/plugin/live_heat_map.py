@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 from napari_medpatch.events import Event, PatchesScored, Started
 from napari_medpatch.plugin.class_map_layer import add_class_map
-from napari_medpatch.plugin.layers import like_source, provenance
+from napari_medpatch.plugin.earlier_runs import RUN, give_way
+from napari_medpatch.plugin.heat_layer import heat_layer
 from napari_medpatch.plugin.operating_points import OperatingPoints
 from napari_medpatch.plugin.overlays import QUIET, ResultLayers
 from napari_medpatch.plugin.score_tally import ScoreTally
@@ -17,12 +18,6 @@ if TYPE_CHECKING:
     import napari.layers
 
     from napari_medpatch.models.bundle import Bundle
-
-RUN = "medpatch_run"
-"""Key of the run in ``layer.metadata``."""
-
-_LOOKS = {"uncertainty": ("magma", (0.0, 0.5)), "attention": ("inferno", (0.0, 1.0))}
-"""Colour map and range of what is no probability; a spread of values from 0 to 1 is 0.5 at most."""
 
 
 class LiveHeatMap(ResultLayers):
@@ -99,12 +94,12 @@ class LiveHeatMap(ResultLayers):
         return layer if layer in self.viewer.layers else None
 
     def show(self, name: str) -> None:
-        """Show one class or extra and hide the others."""
+        """Show one class or extra and hide the others; the class map, where it is shown, hides all."""
         self.displayed = name
         for each in self.names:
             layer = self.layer_of(each)
             if layer is not None:
-                layer.visible = each == name
+                layer.visible = each == name and not self.shows_class_map
 
     def set_threshold(self, name: str, value: float) -> None:
         """Move a class's threshold: colours and class map follow."""
@@ -121,8 +116,13 @@ class LiveHeatMap(ResultLayers):
             self.class_map.metadata["medpatch"]["deciding"] = self.points.deciding
         self._catch_up()
 
+    @property
+    def shows_class_map(self) -> bool:
+        """Whether the class map is there and visible."""
+        return self.class_map is not None and self.class_map in self.viewer.layers and self.class_map.visible
+
     def show_class_map(self, *, shown: bool) -> None:
-        """Show or hide the class of each patch."""
+        """Show the class of each patch instead of the heat map, or the heat map again."""
         there = self.class_map is not None and self.class_map in self.viewer.layers
         if shown and not there and self.tally is not None:
             self.class_map = add_class_map(self)
@@ -131,6 +131,7 @@ class LiveHeatMap(ResultLayers):
                 self.class_map.metadata["medpatch_result"] = self.result
         elif there:
             self.class_map.visible = shown
+        self.show(self.displayed)
 
     def redraw(self) -> None:
         """Draw what was written into the arrays of the layers that are seen."""
@@ -187,13 +188,10 @@ class LiveHeatMap(ResultLayers):
         extras = tuple(context.get("extra_names", ()))
         self.tally = ScoreTally(self.grid.rows, self.grid.cols, self.class_names, extras)
         self.displayed = self.class_names[-1]
-        for index, name in enumerate(self.class_names):
-            self._make(name, f"p({name})", self.tally.values[index], "heat map", {"class_index": index})
-        for name in extras:
-            values = self.tally.extras[name]
-            self._make(name, name, values.copy() if name == "attention" else values, "patch values", {"name": name})
+        self._of_name = {name: heat_layer(self, name) for name in self.names}
         # napari takes a tenth of a second to show a layer: one at a time keeps the window alive.
         self._waiting = [self.displayed, *(name for name in self._of_name if name != self.displayed)]
+        give_way(self)
         self._add_waiting(1)
         self.apply_threshold()
 
@@ -212,25 +210,3 @@ class LiveHeatMap(ResultLayers):
     def _facts_of(self, name: str) -> dict[str, Any]:
         """Return what the Export tab must know of a class's threshold."""
         return {"threshold": self.points.of(name), "deciding": self.points.deciding}
-
-    def _make(self, name: str, title: str, values: Any, role: str, facts: dict[str, Any]) -> None:
-        from napari.layers import Image
-
-        colormap, limits = _LOOKS.get(title, ("viridis", (0.0, 1.0)))
-        facts = {"model": self.model, "class_names": list(self.class_names), **facts}
-        self._of_name[name] = Image(
-            values,
-            name=f"{self.image.name} {self.model} {title}",
-            colormap=colormap,
-            contrast_limits=limits,
-            opacity=0.6,
-            blending="translucent",
-            interpolation2d="nearest",
-            metadata=provenance(self.image, role, **facts) | self.links,
-            **like_source(self.image, self.grid.transform(None)),
-        )
-
-
-def run_of(layer: Any) -> LiveHeatMap | None:
-    """Return the run that a layer belongs to."""
-    return None if layer is None else layer.metadata.get(RUN)

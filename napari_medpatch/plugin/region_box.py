@@ -32,6 +32,7 @@ class RegionBox(QWidget):
         self.viewer, self.current = viewer, current
         self._layers: list[napari.layers.Shapes] = []
         self.choice = combo()
+        self.choice.setMinimumContentsLength(6)
         self.draw_button = button(
             "Draw", "Add a layer and draw polygons on the image: click each corner, Enter closes.", self._draw
         )

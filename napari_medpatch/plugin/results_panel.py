@@ -4,31 +4,28 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from qtpy.QtWidgets import QVBoxLayout, QWidget
+from qtpy.QtWidgets import QWidget
 
 from napari_medpatch.plugin.current_image import CurrentImage
-from napari_medpatch.plugin.form import add_row, button, check, combo, in_row, new_form, note
-from napari_medpatch.plugin.histogram_plot import HistogramPlot
+from napari_medpatch.plugin.earlier_runs import run_of
 from napari_medpatch.plugin.links import image_of
 from napari_medpatch.plugin.listen import listen
-from napari_medpatch.plugin.live_heat_map import LiveHeatMap, run_of
-from napari_medpatch.plugin.score_table import ScoreTable
+from napari_medpatch.plugin.live_heat_map import LiveHeatMap
+from napari_medpatch.plugin.results_view import ResultsView
 from napari_medpatch.plugin.score_tally import BINS
-from napari_medpatch.plugin.settings import keep, preference
+from napari_medpatch.plugin.settings import keep
 from napari_medpatch.plugin.slide_summary import share_in_words, slide_summary
 from napari_medpatch.plugin.threshold_colours import colours_of
-from napari_medpatch.plugin.threshold_slider import ThresholdSlider
 
 if TYPE_CHECKING:
     import napari
     import napari.layers
 
-_FADES = (("drawn like the others", "show"), ("faded", "fade"), ("hidden", "hide"))
 _SCORE_SECONDS = 0.5
 """The table is counted anew this often while a job runs; sorting a large slide ten times a second would show."""
 
 
-class ResultsPanel(QWidget):
+class ResultsPanel(ResultsView):
     """Follows the selected heat map; otherwise shows the newest run on the current image.
 
     Parameters
@@ -44,61 +41,9 @@ class ResultsPanel(QWidget):
         self.viewer, self.current = viewer, current
         self.run: LiveHeatMap | None = None
         self._counted = 0.0
-        self._make()
-        self._lay_out()
         self._connect()
         self.hide()
         self.follow()
-
-    def _make(self) -> None:
-        self.title = note()
-        self.title.setAccessibleName("Run")
-        self.class_combo = combo()
-        self.threshold = ThresholdSlider()
-        self.fade_combo = combo()
-        for text, key in _FADES:
-            self.fade_combo.addItem(text, key)
-        self.fade_combo.setCurrentIndex(self.fade_combo.findData(preference("classify", "below_threshold")))
-        self.share = note()
-        self.share.setAccessibleName("Patches above the threshold")
-        self.histogram = HistogramPlot()
-        self.map_check = check(
-            "Show class map",
-            "A labels layer with the class of each patch: of one or two classes the threshold decides, of more the "
-            "most probable one wins. The Export tab writes it as a mask.",
-            checked=False,
-        )
-        self.table = ScoreTable()
-        self.inspect_button = button(
-            "Inspect patches",
-            "Click a patch of the heat map to see its pixels, its scores and what the model looked at (Grad-CAM).",
-            self._inspect,
-        )
-        self.gallery_button = button(
-            "Gallery", "The most and the least probable patches; double-click one to fly there.", self._gallery
-        )
-
-    def _lay_out(self) -> None:
-        form = new_form()
-        add_row(
-            form, "Displa&yed class", self.class_combo, "Whose probability is drawn; the others stay in the layer list."
-        )
-        add_row(
-            form,
-            "Threshol&d",
-            self.threshold,
-            "From this probability on a patch counts; it starts at the model's operating point.",
-        )
-        add_row(form, "Patches below", self.fade_combo, "How patches below the threshold are drawn; values stay.")
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.addWidget(self.title)
-        layout.addLayout(form)
-        layout.addWidget(self.histogram)
-        layout.addWidget(self.share)
-        layout.addWidget(self.map_check)
-        layout.addWidget(self.table)
-        layout.addLayout(in_row(self.inspect_button, self.gallery_button))
 
     def _connect(self) -> None:
         self.class_combo.currentTextChanged.connect(self._on_class)
@@ -106,6 +51,8 @@ class ResultsPanel(QWidget):
         self.histogram.moved.connect(self._on_threshold)
         self.fade_combo.currentIndexChanged.connect(self._on_fade)
         self.map_check.toggled.connect(self._on_map)
+        self.inspect_asked.connect(self._inspect)
+        self.gallery_asked.connect(self._gallery)
         layers = self.viewer.layers
         listen(layers.selection.events.active, self.follow)
         listen(layers.events.removed, self._on_removed)
@@ -132,7 +79,8 @@ class ResultsPanel(QWidget):
             return
         self.title.setText(_title(run))
         layer = run.layer_of(run.displayed)
-        colours = colours_of(layer, (np.arange(BINS) + 0.5) / BINS) if layer is not None else np.full((BINS, 4), 0.5)
+        middles = (np.arange(BINS) + 0.5) / BINS
+        colours = colours_of(layer, middles) if layer is not None else np.full((BINS, 4), 0.5)
         self.histogram.show_counts(run.tally.histogram(run.displayed), colours)
         self._show_threshold()
         if final or time.monotonic() - self._counted > _SCORE_SECONDS:
@@ -185,9 +133,8 @@ class ResultsPanel(QWidget):
         self._check_map(run)
 
     def _check_map(self, run: LiveHeatMap) -> None:
-        there = run.class_map is not None and run.class_map in self.viewer.layers and run.class_map.visible
         self.map_check.blockSignals(True)
-        self.map_check.setChecked(there)
+        self.map_check.setChecked(run.shows_class_map)
         self.map_check.blockSignals(False)
 
     def _on_class(self, name: str) -> None:

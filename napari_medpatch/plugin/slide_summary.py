@@ -33,7 +33,7 @@ def share_in_words(run: "LiveHeatMap") -> str:
         return ""
     threshold = run.points.of(name)
     count = run.tally.above(name, threshold)
-    return f"{count:,} of {scored:,} patches ({count / scored:.1%}) have p({name}) ≥ {threshold:.3g}."
+    return f"{count:,} of {scored:,} patches ({count / scored:.1%}) have p({name}) ≥\N{NO-BREAK SPACE}{threshold:.3g}."
 
 
 def partial_result(run: "LiveHeatMap") -> "ClassifyResult":

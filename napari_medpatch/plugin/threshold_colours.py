@@ -42,10 +42,12 @@ def fade_below(layer: "napari.layers.Image", threshold: float, how: str) -> None
 
 
 def colours_of(layer: "napari.layers.Image", values: "npt.ArrayLike") -> "npt.NDArray[Any]":
-    """Return ``(N, 4)`` colours, 0 to 1, of a layer's own colour map without fading."""
+    """Return ``(N, 4)`` colours, 0 to 1, in which a layer draws values, without fading."""
     from napari.utils.colormaps import ensure_colormap
 
-    return ensure_colormap(layer.colormap.name.removesuffix(_SUFFIX)).map(np.asarray(values))
+    low, high = layer.contrast_limits
+    base = ensure_colormap(layer.colormap.name.removesuffix(_SUFFIX))
+    return base.map(((np.asarray(values) - low) / (high - low)).clip(0, 1))
 
 
 def _faded(base: Any, threshold: float, alpha: float, name: str) -> Any:

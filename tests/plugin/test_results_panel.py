@@ -14,8 +14,9 @@ from napari_medpatch.io.array_source import ArraySource
 from napari_medpatch.io.geojson import class_colour
 from napari_medpatch.patches.grid import PatchGrid
 from napari_medpatch.plugin.current_image import CurrentImage
+from napari_medpatch.plugin.earlier_runs import run_of
 from napari_medpatch.plugin.layers import layer_data, role_of
-from napari_medpatch.plugin.live_heat_map import LiveHeatMap, run_of
+from napari_medpatch.plugin.live_heat_map import LiveHeatMap
 from napari_medpatch.plugin.results_panel import ResultsPanel
 
 ROWS, COLS = 6, 8
@@ -82,7 +83,7 @@ def test_the_panel_waits_for_a_run_and_starts_at_the_operating_point(bench: Benc
     assert panel.threshold.value() == pytest.approx(0.3)
     assert panel.histogram.line.value() == pytest.approx(0.3)
     above = int((values[:20, 1] >= 0.3).sum())
-    assert panel.share.text() == f"{above} of 20 patches ({above / 20:.1%}) have p(tumour) ≥ 0.3."
+    assert panel.share.text() == f"{above} of 20 patches ({above / 20:.1%}) have p(tumour) ≥\N{NO-BREAK SPACE}0.3."
     assert panel.title.text() == "model: 20 of 43 patches scored"
     assert panel.histogram.counts.sum() == 20
     # Patches that were not scored are transparent.
@@ -257,3 +258,30 @@ def test_buttons_open_the_docks_on_the_displayed_heat_map(bench: Bench, monkeypa
     bench.viewer.layers.remove(tumour)
     bench.panel.gallery_button.click()
     assert "was removed" in bench.panel.title.text()
+
+
+def test_the_class_map_takes_the_place_of_the_heat_map(bench: Bench) -> None:
+    run = bench.begin(("other", "tumour"))
+    bench.score(run)
+    heat = run.layer_of("tumour")
+    bench.panel.map_check.click()
+    assert (run.class_map.visible, heat.visible) == (True, False)
+    bench.panel.class_combo.setCurrentText("other")
+    assert not run.layer_of("other").visible
+    bench.panel.map_check.click()
+    assert (run.class_map.visible, run.layer_of("other").visible, heat.visible) == (False, True, False)
+
+
+def test_a_run_that_goes_on_replaces_the_one_that_was_stopped(bench: Bench) -> None:
+    stopped = bench.begin(("other", "tumour"), threshold=0.3)
+    bench.score(stopped, slice(0, 12))
+    bench.panel.threshold.slider.setValue(650)
+    stopped.on_stopped()
+    again = bench.begin(("other", "tumour"), threshold=0.3)
+    bench.finish(again, bench.score(again))
+    assert not any(layer in bench.viewer.layers for layer in stopped.layers)
+    assert bench.panel.run is again
+    assert bench.panel.threshold.value() == pytest.approx(0.65)
+    other = bench.begin(("other", "tumour"), model="another")
+    bench.finish(other, bench.score(other))
+    assert all(layer in bench.viewer.layers and not layer.visible for layer in again.layers)
