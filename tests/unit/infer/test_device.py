@@ -5,7 +5,13 @@ import torch
 
 from napari_medpatch.errors import ResourceError
 from napari_medpatch.infer import device
-from napari_medpatch.infer.device import available_memory, free_cached_memory, is_out_of_memory, pick_device
+from napari_medpatch.infer.device import (
+    available_memory,
+    free_cached_memory,
+    is_out_of_memory,
+    pick_device,
+    pick_devices,
+)
 
 
 @pytest.fixture
@@ -49,6 +55,19 @@ def test_devices_are_counted_from_0(two_gpus: None) -> None:
         pick_device("cuda:2")
 
 
+def test_several_devices_are_named_with_commas(two_gpus: None) -> None:
+    assert pick_devices("cuda:all") == (torch.device("cuda", 0), torch.device("cuda", 1))
+    assert pick_devices("cuda:1, cpu") == (torch.device("cuda", 1), torch.device("cpu"))
+    assert pick_devices("cpu,cpu") == (torch.device("cpu"),) * 2
+    with pytest.raises(ResourceError, match="'cuda:2'"):
+        pick_devices("cuda:0,cuda:2")
+
+
+def test_all_of_none_is_refused(no_gpu: None) -> None:
+    with pytest.raises(ResourceError, match="no CUDA device"):
+        pick_devices("cuda:all")
+
+
 def test_a_container_limits_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     cpu = torch.device("cpu")
     monkeypatch.setattr(device, "_CGROUP", tmp_path)
@@ -68,6 +87,7 @@ def test_a_container_limits_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         (torch.OutOfMemoryError("CUDA"), True),
         (RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried"), True),
         (RuntimeError("could not allocate tensor"), True),
+        (RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate`"), True),
         (RuntimeError("sizes of tensors must match"), False),
         (ValueError("out of memory"), False),
     ],

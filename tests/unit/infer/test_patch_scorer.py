@@ -1,5 +1,10 @@
 """Batches in, probabilities out."""
 
+import threading
+import time
+from contextlib import closing
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -95,3 +100,130 @@ def test_batch_size_shrinks_with_the_input(patch_card, monkeypatch) -> None:
     assert small > 16
     monkeypatch.setattr(patch_scorer, "available_memory", lambda device: 20_000_000)
     assert automatic_batch_size(patch_card(), cpu) == 4
+
+
+def _chunked(count: int, size: int) -> list[np.ndarray]:
+    return [np.arange(start, min(start + size, count)) for start in range(0, count, size)]
+
+
+def _fed(scorer: PatchScorer, count: int = 30, edge: int = 32) -> dict[int, list[float]]:
+    """Score random patches through the scorer's own feed; returns scores by item, in the order they came."""
+    feed = scorer.feed(
+        _chunked(count, 4), lambda index: np.concatenate([_batch(1, (edge, edge), i).pixels for i in index])
+    )
+    with closing(feed):
+        return {
+            int(item): row.tolist()
+            for batch, values in scorer.stream(feed)
+            for item, row in zip(batch.index, values, strict=True)
+        }
+
+
+def test_several_devices_give_what_one_gives(mean_colour) -> None:
+    one, two = mean_colour(seconds=0.002), mean_colour(seconds=0.002)
+    expected = _fed(PatchScorer(one, device="cpu", batch_size=4))
+    scorer = PatchScorer(two, device="cpu,cpu", batch_size=4)
+    found = _fed(scorer)
+    assert len(scorer.lanes) == len(scorer.devices) == 2
+    assert found == expected
+    assert list(found) == list(range(30))
+
+
+def test_work_is_shared_among_devices(mean_colour) -> None:
+    scorer = PatchScorer(mean_colour(), device="cpu,cpu", batch_size=2)
+    seen: list[set[int]] = []
+    for lane in scorer.lanes:
+        mine: set[int] = set()
+        seen.append(mine)
+
+        def slow(batch: torch.Tensor, mine: set[int] = mine) -> torch.Tensor:
+            mine.add(threading.get_ident())
+            time.sleep(0.01)
+            return batch.mean(dim=(2, 3))[:, :2]
+
+        lane.model = slow
+    assert len(_fed(scorer)) == 30
+    assert all(len(mine) == 1 for mine in seen)
+    assert seen[0] != seen[1]
+
+
+def test_an_error_of_one_device_stops_all_and_comes_once(mean_colour) -> None:
+    scorer = PatchScorer(mean_colour(), device="cpu,cpu", batch_size=2)
+    scorer.lanes[1].model = lambda batch: (_ for _ in ()).throw(RuntimeError("mat1 and mat2 shapes differ"))
+    with pytest.raises(RuntimeError, match="mat1"):
+        _fed(scorer, 400)
+    assert not [t for t in threading.enumerate() if t.name.startswith("medpatch-")]
+
+
+def test_memory_that_runs_out_on_one_device_lowers_the_batch_of_all(mean_colour) -> None:
+    small = mean_colour(fail_above=3)
+    scorer = PatchScorer(small, device="cpu,cpu", batch_size=16)
+    expected = _fed(PatchScorer(mean_colour(), device="cpu", batch_size=2), 50)
+    assert _fed(scorer, 50) == expected
+    assert scorer.batch_size == 2
+    assert set(small.batches) == {2}, "the network sees one size"
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB"),
+        RuntimeError("CUDA error: out of memory"),
+        RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"),
+        RuntimeError("[enforce fail at alloc_cpu.cpp:124] DefaultCPUAllocator: can't allocate memory: you tried 1 TB"),
+        MemoryError(),
+    ],
+    ids=["torch", "cuda", "cublas", "cpu", "python"],
+)
+def test_every_way_to_run_out_of_memory_halves_the_batch(mean_colour, error: Exception) -> None:
+    scorer = PatchScorer(mean_colour(), device="cpu", batch_size=8)
+    plain = scorer.lanes[0].model
+
+    def scarce(batch: torch.Tensor) -> torch.Tensor:
+        if len(batch) > 4:
+            raise error
+        return plain(batch)
+
+    for lane in scorer.lanes:
+        lane.model = scarce
+    expected = _fed(PatchScorer(mean_colour(), device="cpu", batch_size=4))
+    assert _fed(scorer) == expected
+    assert scorer.batch_size == 4
+
+
+def test_a_broken_accelerator_is_one_sentence(mean_colour) -> None:
+    lane = PatchScorer(mean_colour(), device="cpu").lanes[0]
+    lane.device = torch.device("meta")
+    lane._sent = torch.from_numpy
+    lane.model = lambda batch: (_ for _ in ()).throw(RuntimeError("CUDA error: device-side assert triggered\nmore"))
+    with pytest.raises(ResourceError, match=r"device meta failed \(CUDA error: device-side assert triggered\)"):
+        lane.launch(_batch(2))
+
+
+def test_patches_are_resized_while_they_are_loaded_and_no_more_afterwards(mean_colour) -> None:
+    scorer = PatchScorer(mean_colour(), device="cpu", batch_size=4)
+    feed = scorer.feed([np.arange(4)], lambda index: _batch(4, (64, 48)).pixels)
+    with closing(feed):
+        (batch,) = list(feed)
+    assert batch.pixels.shape == (4, 32, 32, 3)
+    whole = _score(scorer, _batch(4, (64, 48)))
+    np.testing.assert_array_equal(_score(scorer, batch), whole)
+
+
+def test_the_last_batch_is_filled_up_and_its_filling_dropped(mean_colour) -> None:
+    bundle = mean_colour()
+    scorer = PatchScorer(bundle, device="cpu", batch_size=8)
+    assert _score(scorer, _batch(3)).shape == (3, 2)
+    assert bundle.batches == [8]
+
+
+def test_exact_scores_come_from_the_network_as_it_is(tmp_path, patch_card) -> None:
+    from napari_medpatch.models.bundle import save_bundle
+    from napari_medpatch.models.network import build_network
+
+    card = replace(patch_card(), architecture="test_resnet")
+    bundle = save_bundle(tmp_path / "b", card, build_network(card))
+    fast, exact = PatchScorer(bundle, device="cpu"), PatchScorer(bundle, device="cpu", exact=True)
+    assert isinstance(fast.lanes[0].model, torch.jit.ScriptModule)
+    assert not isinstance(exact.lanes[0].model, torch.jit.ScriptModule)
+    np.testing.assert_allclose(_score(fast, _batch(5)), _score(exact, _batch(5)), atol=1e-5)

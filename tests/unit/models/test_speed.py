@@ -1,0 +1,79 @@
+"""Frozen networks give what the plain ones give."""
+
+import numpy as np
+import pytest
+import timm
+import torch
+
+from napari_medpatch.models.speed import accelerated, run_steadily
+
+CPU = torch.device("cpu")
+
+
+def _network(name: str = "test_resnet") -> torch.nn.Module:
+    """Return a timm network whose batch statistics are not those of its start."""
+    torch.manual_seed(0)
+    model = timm.create_model(name, num_classes=2).train()
+    with torch.no_grad():
+        model(torch.randn(8, 3, 64, 64))
+    return model.eval().requires_grad_(False)
+
+
+def _logits(model: torch.nn.Module, count: int) -> np.ndarray:
+    with torch.inference_mode():
+        return run_steadily(model, torch.rand(count, 3, 64, 64, generator=torch.Generator().manual_seed(count))).numpy()
+
+
+@pytest.mark.parametrize("name", ["test_resnet", "mobilenetv2_035", "test_efficientnet"])
+def test_python_networks_are_folded(name: str) -> None:
+    plain = _network(name)
+    expected = {count: _logits(plain, count) for count in (1, 3, 4)}
+    fast = accelerated(plain, (3, 64, 64), CPU)
+    assert isinstance(fast, torch.jit.ScriptModule)
+    assert "batch_norm" not in str(fast.inlined_graph)
+    for count, logits in expected.items():
+        np.testing.assert_allclose(_logits(fast, count), logits, atol=1e-4 * max(1, np.abs(logits).max()))
+
+
+def test_torchscript_is_folded() -> None:
+    plain = _network()
+    traced = torch.jit.trace(plain, torch.zeros(1, 3, 64, 64), check_trace=False).eval()
+    fast = accelerated(traced, (3, 64, 64), CPU)
+    assert "batch_norm" not in str(fast.inlined_graph)
+    np.testing.assert_allclose(_logits(fast, 5), _logits(plain, 5), atol=1e-4)
+
+
+def test_a_network_without_batch_normalisation_stays_itself() -> None:
+    plain = torch.nn.Sequential(torch.nn.Conv2d(3, 2, 3), torch.nn.Flatten())
+    assert accelerated(plain.eval(), (3, 8, 8), CPU) is plain
+
+
+def test_what_cannot_be_frozen_stays_itself() -> None:
+    training = torch.jit.trace(_network(), torch.zeros(1, 3, 64, 64), check_trace=False).train()
+    assert accelerated(training, (3, 64, 64), CPU) is training
+
+
+def test_a_network_that_tracing_would_change_stays_itself() -> None:
+    class DependsOnCount(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.norm = torch.nn.BatchNorm2d(3)
+
+        def forward(self, batch: torch.Tensor) -> torch.Tensor:
+            return self.norm(batch).mean(dim=(2, 3)) * len(batch)
+
+    plain = DependsOnCount().eval()
+    assert accelerated(plain, (3, 8, 8), CPU) is plain
+
+
+def test_a_network_that_fails_is_left_to_fail_when_it_is_used() -> None:
+    class Fails(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.norm = torch.nn.BatchNorm2d(3)
+
+        def forward(self, batch: torch.Tensor) -> torch.Tensor:
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+
+    plain = Fails().eval()
+    assert accelerated(plain, (3, 8, 8), CPU) is plain
