@@ -143,6 +143,7 @@ class ClusterRun:
             call,
             key=f"classify-slide-{uuid.uuid4().hex}",
             pure=False,
+            priority=-index,
             resources=dict(self.resources) or None,
         )
         slide.future.add_done_callback(lambda future: self.inbox.put((index, future)))
