@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -134,3 +135,32 @@ def test_other_batches_and_threads_after_the_kill_change_nothing(play, tmp_path,
         record = json.loads(files.pop("slide.json"))
         assert record["batch_size"] == 32
     assert broken == whole
+
+
+@pytest.mark.parametrize(("free_kb", "file"), [(12, "part-"), (96, "slide.")])
+def test_full_disk_while_running_and_while_writing(inputs, tmp_path, free_kb, file) -> None:
+    """A real one: a small file system in a namespace of its own. 12 KB take one batch, 96 KB all but the results."""
+    apart = ["unshare", "--user", "--map-root-user", "--mount"]
+    folders = [tmp_path / name for name in ("small", "whole")]
+    for folder in folders:
+        folder.mkdir()
+    if shutil.which("unshare") is None or subprocess.run([*apart, "true"], check=False).returncode:
+        pytest.skip("this system has no user namespaces")
+    script = Path(__file__).with_name("full_disk.py")
+    arguments = [inputs["slide"], inputs["bundle"], str(folders[0]), str(free_kb), str(folders[1])]
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path(__file__).parents[2])}
+    done = subprocess.run(
+        [*apart, sys.executable, str(script), *arguments],
+        env=environment, capture_output=True, text=True, timeout=300, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-3000:]
+    report = json.loads(done.stdout)
+    whole, full, again = report["rounds"]
+    assert (whole, again) == ("done", "done")
+    assert full.startswith("The disk is full: ")
+    assert f"/{file}" in full
+    assert full.endswith("free some space and try again.")
+    assert report["left"] == [], "half-written files, or a record of results that are not there"
+    assert 0 < report["resumed"] <= PATCHES
+    assert (report["resumed"] == PATCHES) == (file == "slide.")
+    assert report["same"]
