@@ -1,5 +1,6 @@
 """What layers hold, written and read back: napari's own Save, and the functions behind the Export tab."""
 
+import json
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 import nibabel
 import numpy as np
 import pytest
+import tifffile
 from napari.components import ViewerModel
 from napari.layers import Image, Labels
 
@@ -123,3 +125,45 @@ def test_tissue_and_scores_of_a_slide(slide_file: Path, classifier: Any, tmp_pat
     }
     with pytest.raises(OutputError, match="folder for all files"):
         save_scores(result, attributes, tmp_path / "scores.xlsx")
+
+
+def class_map(labels: Any, slide_file: Path) -> tuple[Any, dict[str, Any]]:
+    """A class map whose cells are 100 pixels apart and centred on patches of 140."""
+    source = open_source(slide_file)
+    facts = {"role": "class map", "class_names": ["other", "tumour"], "deciding": 0.5}
+    facts |= {"stride_px": [100, 100], "corner_px": [20.0, 20.0]}
+    return source, {"metadata": {"medpatch": facts, "medpatch_source": source}, "name": "classes"}
+
+
+def test_a_class_map_is_written_where_its_patches_lie(slide_file: Path, tmp_path: Path) -> None:
+    labels = np.array([[0, 1, 1], [2, 2, 0]], np.uint8)
+    source, attributes = class_map(labels, slide_file)
+    with closing(source):
+        features = json.loads(save_labels(labels, attributes, tmp_path / "c.geojson").read_text())["features"]
+        corners = {f["properties"]["classification"]["name"]: f["geometry"]["coordinates"][0] for f in features}
+        assert np.min(corners["other"], axis=0).tolist() == [120, 20]
+        assert np.max(corners["other"], axis=0).tolist() == [320, 120]
+        assert np.min(corners["tumour"], axis=0).tolist() == [20, 120]
+        save_labels(labels, attributes, tmp_path / "c.ome.tiff")
+        with tifffile.TiffFile(tmp_path / "c.ome.tiff") as file:
+            assert np.array_equal(file.asarray(), labels)
+            assert f'PhysicalSizeX="{100 * source.spacing.values[1]:g}' in file.ome_metadata
+        save_labels(labels, attributes, tmp_path / "c.png")
+        with pytest.raises(OutputError, match="class map"):
+            save_labels(labels, attributes, tmp_path / "c.nii.gz")
+
+
+def test_scores_are_written_at_the_threshold_that_was_chosen(slide_file: Path, classifier: Any, tmp_path: Path) -> None:
+    with closing(open_source(slide_file)) as source:
+        result = run(classify(source, classifier))
+        middle = float(np.nanmedian(result.probabilities[..., 1]))
+        facts = {"role": "heat map", "deciding": middle}
+        attributes = {"metadata": {"medpatch": facts, "medpatch_source": source}}
+        save_scores(result, attributes, tmp_path / "all")
+        score = json.loads((tmp_path / "all" / "phantom.json").read_text())["score"]
+        assert score["threshold"] == middle
+        assert score["classes"]["tumour"]["fraction_above"] == pytest.approx(0.5, abs=0.1)
+        features = json.loads((tmp_path / "all" / "phantom.geojson").read_text())["features"]
+        named = [feature["properties"]["classification"]["name"] for feature in features]
+        values = [feature["properties"]["measurements"]["prob_tumour"] for feature in features]
+        assert named == ["tumour" if value >= middle - 1e-6 else "other" for value in values]
