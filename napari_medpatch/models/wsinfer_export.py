@@ -22,6 +22,7 @@ from napari_medpatch.models.torchscript import (
     quiet_torchscript,
     traced_bytes,
 )
+from napari_medpatch.models.weights_file import WEIGHTS_NAME
 
 if TYPE_CHECKING:
     import torch
@@ -56,7 +57,7 @@ def export_bundle(bundle: Bundle, folder: str | os.PathLike[str]) -> Bundle:
     bundle : Bundle
         A patch classifier or multiple-instance model for colour images, of whatever origin.
     folder : path-like
-        Where; replaced if there is one. Its name becomes the model's.
+        Where; a model that is there is replaced. Its name becomes the model's.
 
     Returns
     -------
@@ -66,14 +67,14 @@ def export_bundle(bundle: Bundle, folder: str | os.PathLike[str]) -> Bundle:
     Raises
     ------
     BundleError
-        If the model is no classifier, does not say at which pixel size it looks, or cannot be traced.
+        If the model is no classifier, does not say at which pixel size it looks, or cannot be traced; or if
+        the folder holds anything but a model.
     OutputError
         If the folder cannot be written.
     """
     target = Path(folder)
     _refuse_what_cannot_run(bundle.card)
-    if bundle.weights is None and target.resolve() == bundle.path.resolve():
-        raise BundleError(f"{target} is the folder of {bundle.card.name} itself; choose another to export it to.")
+    _refuse_to_replace(bundle, target)
     network = exported_network(bundle)
     card = _exported_card(bundle.card, target.resolve().name)
     with atomic_folder(target) as temporary:
@@ -117,6 +118,15 @@ def _refuse_what_cannot_run(card: ModelCard) -> None:
         )
     if card.in_channels != 3:
         raise BundleError(f"{card.name} takes {card.in_channels} channels; WSInfer and QuPath give it three.")
+
+
+def _refuse_to_replace(bundle: Bundle, target: Path) -> None:
+    """Refuse a folder whose replacement would destroy the model itself or anything that is no model."""
+    if bundle.weights is None and target.resolve() == bundle.path.resolve():
+        raise BundleError(f"{target} is the folder of {bundle.card.name} itself; choose another to export it to.")
+    found = {path.name for path in target.iterdir()} if target.is_dir() else set()
+    if found - {CONFIG_NAME, README_NAME, TORCHSCRIPT_NAME, WEIGHTS_NAME}:
+        raise BundleError(f"{target} holds other files than a model's; choose a new folder to export to.")
 
 
 def _exported_card(card: ModelCard, name: str) -> ModelCard:

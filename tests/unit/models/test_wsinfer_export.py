@@ -214,6 +214,16 @@ def test_a_bundle_is_not_replaced_by_its_own_export(tmp_path: Path) -> None:
     assert load_bundle(tmp_path / "ours").card.weights_sha256 is not None
 
 
+def test_only_a_model_is_replaced(tmp_path: Path) -> None:
+    bundle = saved(tmp_path / "ours")
+    export_bundle(bundle, tmp_path / "out")
+    assert export_bundle(bundle, tmp_path / "out").card.name == "out"
+    (tmp_path / "out" / "thesis.docx").write_text("years of work")
+    with pytest.raises(BundleError, match="holds other files than a model's"):
+        export_bundle(bundle, tmp_path / "out")
+    assert (tmp_path / "out" / "thesis.docx").read_text() == "years of work"
+
+
 def test_a_file_in_the_way_is_an_output_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("mine")
     with pytest.raises(OutputError):
