@@ -117,7 +117,7 @@ def test_slide_that_goes_away_while_it_is_read(pyramid, stained_slide, mean_colo
     source = pyramid(large)
     job = classify(source, mean_colour(), replace(CPU, threads=1), out=tmp_path / "out")
     assert next(job).done == 0
-    source.read = _fails_after(source.read, 1, error)
+    source.read = _fails_after(source.read, 250, error)
     sentence = (
         r"slide\.svs was moved or deleted while it was read \(.*\); the scores of \d+ patches are kept in .*again"
     )
