@@ -61,7 +61,8 @@ class _Painter:
         kinds = self.layout.kinds(rows.astype(np.float64), columns.astype(np.float64))
         dyes = np.stack([part[place] for part in self.textures])
         chosen = np.take_along_axis(dyes, kinds[None, ..., None], 0)[0]
-        chosen = np.where((classes == 2)[..., None], self.tumour[place], chosen) * (classes > 0)[..., None]
+        beneath = self.layout.beneath(rows.astype(np.float64), columns.astype(np.float64))
+        chosen = np.where((beneath == 2)[..., None], self.tumour[place], chosen) * (beneath > 0)[..., None]
         rgb = self.stain.colour(chosen).astype(np.float32)
         ink = np.array(self.pen, np.float32)
         rgb = np.where((classes == 3)[..., None], 0.25 * rgb + 0.75 * ink, rgb)

@@ -43,10 +43,15 @@ class Layout:
 
     def classes(self, rows: NDArray[np.float64], columns: NDArray[np.float64]) -> NDArray[np.uint8]:
         """Return indices into :data:`SLIDE_CLASSES` at level-0 pixel centres."""
+        found = self.beneath(rows, columns)
+        found[self.at(self.pen, rows, columns) > 0] = 3
+        return found
+
+    def beneath(self, rows: NDArray[np.float64], columns: NDArray[np.float64]) -> NDArray[np.uint8]:
+        """Return what :meth:`classes` would without the pen: the pen may be drawn on glass or on tissue."""
         tissue = self.at(self.tissue, rows, columns) > 0
         found = tissue.astype(np.uint8)
         found[tissue & (self.at(self.tumour, rows, columns) > 0)] = 2
-        found[self.at(self.pen, rows, columns) > 0] = 3
         return found
 
     def kinds(self, rows: NDArray[np.float64], columns: NDArray[np.float64]) -> NDArray[np.intp]:
