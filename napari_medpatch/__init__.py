@@ -17,6 +17,7 @@ _API = {
     "detect": "io.detect",
     "open_source": "io.detect",
     "classify": "infer.classify",
+    "classify_many": "cohort",
     "ClassifySettings": "infer.classify",
     "segment": "infer.segment",
     "SegmentSettings": "infer.segment",

@@ -99,7 +99,17 @@ def _bundle(model: "str | os.PathLike[str] | Bundle") -> "Bundle":
     return resolve_model(model) if isinstance(model, str | os.PathLike) else model
 
 
+def _check_device(name: str) -> None:
+    """Refuse a device that this machine lacks once, not slide by slide."""
+    if name not in ("auto", "cpu"):
+        from napari_medpatch.infer.device import pick_devices
+
+        pick_devices(name)
+
+
 def _local_job(tasks: tuple[SlideTask, ...], bundle: "Bundle") -> Job:
+    if tasks:
+        _check_device(tasks[0].settings.device)
     kept = keep_loaded(bundle, tasks[0].settings) if tasks else bundle
     outcomes: list[SlideOutcome] = []
     yield Started(len(tasks), "slides", context={"paths": [task.path for task in tasks]})

@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -35,11 +36,11 @@ CONFIG = {
 
 
 class SlowMean(torch.nn.Module):
-    """Mean red and green, after work that changes nothing but takes about ten milliseconds."""
+    """Mean red and green, after work that changes nothing but takes several milliseconds."""
 
     def forward(self, batch: torch.Tensor) -> torch.Tensor:
         work = batch
-        for _ in range(400):
+        for _ in range(200):
             work = torch.sin(work)
         return batch.mean(dim=(2, 3))[:, :2] * 4 + 0 * work.sum()
 
@@ -90,6 +91,11 @@ def keep_scores_often() -> None:
     score_store._EVERY_SECONDS = 0.0
 
 
+def busy_threads(dask_worker: Any) -> int:
+    """On a worker: how many tasks run."""
+    return len(dask_worker.active_threads)
+
+
 def _files(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in sorted(folder.iterdir()) if path.suffix != ".json"}
 
@@ -121,3 +127,20 @@ def test_the_slide_of_a_killed_worker_goes_on_elsewhere(client: Any, folder: Pat
     assert result.slides[0].provenance["resumed"] > 0
     run(classify_many(slides, folder / "mean", CPU, folder / "local"))
     assert _files(folder / "cluster") == _files(folder / "local")
+
+
+@pytest.mark.slow
+def test_closing_stops_the_workers_and_keeps_the_scores(client: Any, folder: Path) -> None:
+    job = classify_many([folder / "slide0.tiff"], folder / "mean", CPU, folder / "stopped", scheduler=client)
+    for event in job:
+        if isinstance(event, SlideProgress) and event.patches:
+            break
+    began = time.monotonic()
+    job.close()
+    assert time.monotonic() - began < 1
+    while any(client.run(busy_threads).values()) and time.monotonic() - began < 20:
+        time.sleep(0.1)
+    assert not any(client.run(busy_threads).values())
+    assert [path.name for path in (folder / "stopped").iterdir()] == ["slide0.parts"]
+    (slide,) = run(classify_many([folder / "slide0.tiff"], folder / "mean", CPU, folder / "stopped")).slides
+    assert slide.provenance["resumed"] > 0

@@ -9,7 +9,7 @@ from PIL import Image
 from small_slides import write_slide
 
 from napari_medpatch.cohort import classify_many
-from napari_medpatch.errors import BundleError
+from napari_medpatch.errors import BundleError, GeometryError, ResourceError, SettingsError
 from napari_medpatch.events import Finished, SlideDone, SlideProgress, Started, run
 from napari_medpatch.infer.classify import ClassifySettings
 from napari_medpatch.io.score_csv import read_patch_scores
@@ -104,6 +104,19 @@ def test_a_model_at_fault_ends_the_run(slides, mean_colour, tmp_path, monkeypatc
     monkeypatch.setattr(bundle, "load", broken)
     with pytest.raises(BundleError, match="altered"):
         run(classify_many(slides, bundle, CPU, tmp_path / "out"))
+
+
+def test_a_device_that_is_not_there_is_told_once(slides, mean_colour, tmp_path) -> None:
+    job = classify_many(slides, mean_colour(), ClassifySettings(device="cuda:99"), tmp_path / "out")
+    with pytest.raises(ResourceError, match="(?i)cuda"):
+        next(job)
+
+
+def test_settings_that_make_no_sense_are_told_once(slides, mean_colour, tmp_path) -> None:
+    with pytest.raises(SettingsError, match="tta"):
+        next(classify_many(slides, mean_colour(), ClassifySettings(tta=-1), tmp_path / "out"))
+    with pytest.raises(GeometryError, match="hexagons"):
+        next(classify_many(slides, mean_colour(), ClassifySettings(tiling="hexagons"), tmp_path / "out"))
 
 
 def test_a_defect_that_one_slide_uncovers_fails_that_slide(slides, mean_colour, tmp_path, monkeypatch, caplog) -> None:
