@@ -47,7 +47,7 @@ class PatchInspector(QWidget):
         self.cell: Cell | None = None
         self.view: Any = None
         self._pixels: dict[int, Any] = {}
-        self._waiting = False
+        self._waiting = self._hidden = False
         self._cams = LoadedCam()
         self.runner = JobRunner(self)
         self.frame = SelectionFrame(self.viewer, self)
@@ -94,11 +94,13 @@ class PatchInspector(QWidget):
         self.said.clear()
 
     def hideEvent(self, event: QHideEvent) -> None:
+        self._hidden = True
         self.frame.remove()
         super().hideEvent(event)
 
     def showEvent(self, event: QShowEvent) -> None:
         super().showEvent(event)
+        self._hidden = False
         if self.heat_map is not None and self.cell is not None:
             self.frame.show(self.heat_map.image, self.heat_map.box_of(self.cell))
 
@@ -155,7 +157,7 @@ class PatchInspector(QWidget):
 
     def _on_click(self, position: Any) -> None:
         heat = self.heat_map
-        if heat is None or not self.isVisible() or heat.layer not in self.viewer.layers:
+        if heat is None or self._hidden or heat.layer not in self.viewer.layers:
             return
         cell = heat.cell_at(position)
         if cell is not None:
@@ -171,7 +173,7 @@ class PatchInspector(QWidget):
     def _on_active(self, _event: Any = None) -> None:
         """Follow the user to the heat map of another class or run."""
         layer = self.viewer.layers.selection.active
-        if self.isVisible() and (self.heat_map is None or layer is not self.heat_map.layer):
+        if not self._hidden and (self.heat_map is None or layer is not self.heat_map.layer):
             self.follow(layer)
 
     def _on_removed(self, _event: Any = None) -> None:

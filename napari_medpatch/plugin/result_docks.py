@@ -35,9 +35,18 @@ def open_gallery(viewer: "napari.Viewer", heat_layer: "napari.layers.Layer") -> 
     gallery = _shown(window, GALLERY)
     if gallery is None:
         gallery = _docked(window, GalleryDock(window), GALLERY)
-        gallery.chosen.connect(lambda layer, cell: open_inspector(window, layer).select(cell))
+        gallery.chosen.connect(lambda layer, cell: _select(window, gallery, layer, cell))
     gallery.follow(heat_layer)
     return gallery
+
+
+def _select(viewer: "napari.Viewer", gallery: QWidget, layer: "napari.layers.Layer", cell: Any) -> None:
+    """Select a patch in the inspector, leaving the gallery in front: the next patch is chosen there."""
+    inspector = open_inspector(viewer, layer)
+    inspector.select(cell)
+    dock = _dock_of(gallery)
+    if dock is not None:
+        dock.raise_()
 
 
 def _shown(viewer: "napari.Viewer", name: str) -> Any:
