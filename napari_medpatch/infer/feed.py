@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from napari_medpatch.geometry import Box
 from napari_medpatch.infer.coarse_level import LevelFilter, level_filter
+from napari_medpatch.io.many_boxes import ReadsMany
 from napari_medpatch.io.source import Source
 from napari_medpatch.patches.grid import REGION_PX
 
@@ -206,25 +207,35 @@ class PatchReader:
 
     def load(self, index: npt.NDArray[np.int64]) -> npt.NDArray[np.uint8]:
         """Read the patches of one chunk, ``(N, Y, X, 3) uint8``."""
-        margin = 0 if self._filter is None else 1
-        height, width = (n + 2 * margin for n in self.shape)
-        starts = self._starts[index] - margin
-        first, last = starts.min(axis=0), starts.max(axis=0) + np.array([height, width])
-        alone = float(np.prod(last - first)) > 2 * len(index) * height * width
-        region = None if alone else self._read(Box(tuple(first.tolist()), tuple(last.tolist())))
-        patches = np.empty((len(index), *self.shape, 3), np.uint8)
+        if self._filter is None:
+            return self._cut(self._starts[index], self.shape)
+        wider = self._cut(self._starts[index] - 1, (self.shape[0] + 2, self.shape[1] + 2))
+        shifts = self._shifts[index].tolist()
+        return np.stack([self._filter.apply(patch, (y, x)) for patch, (y, x) in zip(wider, shifts, strict=True)])
+
+    def _cut(self, starts: npt.NDArray[np.int64], shape: tuple[int, int]) -> npt.NDArray[np.uint8]:
+        """Read boxes of one size: tile by tile where the source can, else out of a common region if they are near."""
+        patches = np.empty((len(starts), *shape, 3), np.uint8)
+        if isinstance(self._source, ReadsMany):
+            self._paint_outside(patches, starts)
+            self._source.read_into(self._level, starts, patches)
+            return patches
+        first, last = starts.min(axis=0), starts.max(axis=0) + np.array(shape)
+        near = float(np.prod(last - first)) <= 2 * len(starts) * shape[0] * shape[1]
+        region = self._read(Box(tuple(first.tolist()), tuple(last.tolist()))) if near else None
         for row, (y, x) in enumerate(starts.tolist()):
             if region is None:
-                pixels = self._read(Box((y, x), (y + height, x + width)))
+                patches[row] = self._read(Box((y, x), (y + shape[0], x + shape[1])))
             else:
-                y, x = y - int(first[0]), x - int(first[1])
-                pixels = region[y : y + height, x : x + width]
-            patches[row] = pixels if self._filter is None else self._filter.apply(pixels, self._shift(index[row]))
+                top, left = y - int(first[0]), x - int(first[1])
+                patches[row] = region[top : top + shape[0], left : left + shape[1]]
         return patches
 
-    def _shift(self, item: int) -> tuple[float, float]:
-        y, x = self._shifts[item].tolist()
-        return y, x
+    def _paint_outside(self, patches: npt.NDArray[np.uint8], starts: npt.NDArray[np.int64]) -> None:
+        """Fill the patches that reach beyond the level."""
+        ends = starts + np.array(patches.shape[1:3])
+        beyond = (starts < 0).any(axis=1) | (ends > np.array(self._source.levels[self._level].shape)).any(axis=1)
+        patches[beyond] = 0 if self._black else getattr(self._source, "background", 255)
 
     def _read(self, box: Box) -> npt.NDArray[np.uint8]:
         inside = box.clip(self._source.levels[self._level].shape)

@@ -13,10 +13,12 @@ from pathlib import Path
 from typing import Any, Protocol, Self
 
 import numpy as np
+import numpy.typing as npt
 
 from napari_medpatch.errors import DamagedFileError, MedPatchError, ResourceError
 from napari_medpatch.geometry import Box, Spacing
 from napari_medpatch.io.flat_overview import FlatOverview
+from napari_medpatch.io.many_boxes import fill_patches
 from napari_medpatch.io.pyramid import PlannedLevel, StoredLevel, halve, needs_overview, overview_note, plan_levels
 from napari_medpatch.io.source import Kind, Level
 from napari_medpatch.io.tile_cache import Tile, TileCache, default_cache
@@ -180,6 +182,11 @@ class TiledSource:
         return self._damage
 
     @property
+    def is_closed(self) -> bool:
+        """Whether :meth:`close` was called."""
+        return self._closed
+
+    @property
     def waits_for_overview(self) -> bool:
         """Whether :meth:`fill_overview` has work to do."""
         return self._overview is not None and not self._overview.is_done
@@ -199,6 +206,26 @@ class TiledSource:
         """
         if self._overview is not None:
             yield from self._overview.fill()
+
+    def read_into(self, level: int, starts: npt.NDArray[np.int64], out: Tile) -> None:
+        """Fill patches in the calling thread; see :class:`napari_medpatch.io.many_boxes.ReadsMany`.
+
+        Raises
+        ------
+        DamagedFileError, MedPatchError
+            As :meth:`read`.
+        """
+        corners = [(y, x) for y, x in starts.tolist()]
+        if self._closed:
+            raise MedPatchError(_closed_sentence(self._path))
+        if self._overview is None or level < self._overview.first:
+            planned = self._plan[level]
+            fill_patches(out, corners, planned.level.shape, planned.tile, lambda y, x: self._tile(level, y, x))
+            return
+        for patch, (y, x) in zip(out, corners, strict=True):
+            inside = Box((y, x), (y + patch.shape[0], x + patch.shape[1])).clip(self._plan[level].level.shape)
+            if inside.size:
+                patch[inside.shift((-y, -x)).slices] = self.read(level, inside)
 
     def _read(self, level: int, box: Box, *, peek: bool) -> Tile:
         if not 0 <= level < len(self._plan):
