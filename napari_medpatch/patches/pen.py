@@ -116,11 +116,10 @@ def _pens(strokes: BoolArray, absorbing: BoolArray, uneven: FloatImage, *, on_gl
     on_tissue = shaped & ~on_glass
     if area[on_tissue].sum() <= _MOST_OF_TISSUE * (absorbing.sum() - area[is_ink].sum()):
         is_ink = is_ink | on_tissue
-    is_ink[0] = False
     if area[is_ink].sum() < area[1:][~is_ink[1:]].sum():
         return np.zeros_like(strokes)
-    kept: BoolArray = is_ink[components]
-    return widened(kept)
+    marks: BoolArray = is_ink[components]
+    return marks
 
 
 def _share_of_glass(components: npt.NDArray[np.int32], count: int, absorbing: BoolArray) -> npt.NDArray[np.float64]:
@@ -148,6 +147,7 @@ def _stroke_like(
     even = np.asarray(ndimage.median(uneven, middle, index)) < _EVEN
     slender = area > _SLENDER * np.pi * np.maximum(deepest, 1) ** 2
     found: BoolArray = even & slender
+    found[0] = False  # what is in no component
     return found
 
 
