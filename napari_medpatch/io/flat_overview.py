@@ -32,7 +32,7 @@ class FlatOverview:
     read : callable
         Reads a box of a stored level.
     background : tuple of int
-        Colour of what is not computed yet.
+        Shown where nothing is computed yet.
     """
 
     def __init__(self, plan: tuple[PlannedLevel, ...], read: ReadStored, background: tuple[int, int, int]) -> None:
@@ -71,26 +71,41 @@ class FlatOverview:
         wait : bool
             Whether to compute what is missing; background otherwise.
         """
-        if wait and not self.is_done:
-            side = max(1, BLOCK >> (level - self.first))
-            rows, columns = (range(a // side, -(-b // side)) for a, b in zip(box.start, box.stop, strict=True))
-            for row, column in product(rows, columns):
-                if not self._done[row, column]:
-                    self._compute(row, column)
-        return self._pixels()[level - self.first][box.slices]
+        missing = [] if self.is_done else self._missing(level, box)
+        for row, column in missing if wait else ():
+            self._compute(row, column)
+        pixels = self._pixels()[level - self.first][box.slices]
+        if wait or not missing:
+            return pixels
+        pixels = pixels.copy()
+        for row, column in missing:
+            hole = self._block(row, column, level).shift([-a for a in box.start]).clip(box.shape)
+            pixels[hole.slices] = self._background
+        return pixels
+
+    def _missing(self, level: int, box: Box) -> list[tuple[int, int]]:
+        """Return the blocks under a box of a kept level that are not computed yet."""
+        side = max(1, BLOCK >> (level - self.first))
+        rows, columns = (range(a // side, -(-b // side)) for a, b in zip(box.start, box.stop, strict=True))
+        return [(row, column) for row, column in product(rows, columns) if not self._done[row, column]]
+
+    def _block(self, row: int, column: int, level: int) -> Box:
+        """Return where a block lies on a kept level."""
+        side = max(1, BLOCK >> (level - self.first))
+        return Box((row * side, column * side), ((row + 1) * side, (column + 1) * side))
 
     def _pixels(self) -> list[Tile]:
         with self._lock:
             if not self._levels:
-                self._levels = [np.full((*shape, 3), self._background, dtype=np.uint8) for shape in self._shapes]
+                # Zeros cost nothing until they are written; what is not computed is shown as background.
+                self._levels = [np.zeros((*shape, 3), dtype=np.uint8) for shape in self._shapes]
             return self._levels
 
     def _compute(self, row: int, column: int) -> None:
         """Make a block and its halves; two threads may do so at once, with the same result."""
-        block = Box((row * BLOCK, column * BLOCK), ((row + 1) * BLOCK, (column + 1) * BLOCK)).clip(self._shapes[0])
-        pixels = self._averaged(block)
+        pixels = self._averaged(self._block(row, column, self.first).clip(self._shapes[0]))
         for index, level in enumerate(self._pixels()):
-            top, left = row * BLOCK >> index, column * BLOCK >> index
+            top, left = self._block(row, column, self.first + index).start
             level[top : top + pixels.shape[0], left : left + pixels.shape[1]] = pixels
             pixels = halve(pixels)
         self._done[row, column] = True
