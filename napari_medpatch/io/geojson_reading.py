@@ -11,7 +11,7 @@ import numpy as np
 
 from napari_medpatch.errors import DamagedFileError
 from napari_medpatch.io.score_csv import write_patch_scores
-from napari_medpatch.io.scores import PatchScores
+from napari_medpatch.io.scores import EXTRA_NAMES, PatchScores
 
 
 def read_patches_geojson(path: str | os.PathLike[str], *, prefix: str = "prob_") -> PatchScores:
@@ -27,7 +27,7 @@ def read_patches_geojson(path: str | os.PathLike[str], *, prefix: str = "prob_")
     Returns
     -------
     PatchScores
-        NaN where a feature lacks a class that another one has.
+        NaN where a feature lacks a class or an extra (``uncertainty``, ``attention``) that another one has.
 
     Raises
     ------
@@ -36,12 +36,15 @@ def read_patches_geojson(path: str | os.PathLike[str], *, prefix: str = "prob_")
     """
     features = read_features(path)
     found = [(_box(f, path), _measurements(f, prefix)) for f in features]
-    patches = [(box, values) for box, values in found if values]
+    patches = [(box, values) for box, values in found if values.keys() - set(EXTRA_NAMES)]
     if not patches:
         raise DamagedFileError(f"{path} holds no patches with measurements named {prefix}…; nothing to read.")
-    names = tuple(dict.fromkeys(name for _, values in patches for name in values))
-    probabilities = np.array([[values.get(n, np.nan) for n in names] for _, values in patches], np.float32)
-    return PatchScores(np.array([box for box, _ in patches], np.int64), probabilities, names)
+    known = dict.fromkeys(name for _, values in patches for name in values)
+    names = tuple(name for name in known if name not in EXTRA_NAMES)
+    columns = {n: np.array([values.get(n, np.nan) for _, values in patches], np.float32) for n in known}
+    probabilities = np.stack([columns[name] for name in names], axis=1)
+    extras = {name: columns[name] for name in EXTRA_NAMES if name in known}
+    return PatchScores(np.array([box for box, _ in patches], np.int64), probabilities, names, extras)
 
 
 def geojson_to_csv(source: str | os.PathLike[str], target: str | os.PathLike[str], *, prefix: str = "prob_") -> Path:
@@ -92,12 +95,11 @@ def _points(coordinates: Any) -> Iterable[tuple[float, float]]:
 
 
 def _measurements(feature: Mapping[str, Any], prefix: str) -> dict[str, float]:
-    """Return probabilities by class; understands the ``{name, value}`` list of QuPath before 0.4."""
+    """Return probabilities by class, and the extras; understands the ``{name, value}`` list of QuPath before 0.4."""
     found = (feature.get("properties") or {}).get("measurements") or {}
     if isinstance(found, list):
         found = {entry.get("name"): entry.get("value") for entry in found}
-    return {
-        str(name)[len(prefix) :]: float(value)
-        for name, value in found.items()
-        if str(name).startswith(prefix) and isinstance(value, int | float)
-    }
+    numbers = {str(name): float(value) for name, value in found.items() if isinstance(value, int | float)}
+    extras = {name: value for name, value in numbers.items() if name in EXTRA_NAMES}
+    classes = {name[len(prefix) :]: value for name, value in numbers.items() if name.startswith(prefix)}
+    return classes | extras

@@ -5,7 +5,9 @@ import os
 
 import numpy as np
 
-from napari_medpatch.infer.run_record import digest, model_digest, plain, source_digest
+from napari_medpatch.geometry import Spacing
+from napari_medpatch.infer.run_record import describe_region, digest, model_digest, plain, source_digest
+from napari_medpatch.patches.roi import Region
 
 
 def test_digest_tells_values_types_and_order_apart() -> None:
@@ -62,3 +64,13 @@ def test_plain_values_fit_json(tmp_path) -> None:
     value = {"a": np.float32(0.5), "b": (float("nan"), np.inf), 3: tmp_path, "c": [None, True, np.int64(2)]}
     text = json.dumps(plain(value), allow_nan=False)
     assert json.loads(text) == {"a": 0.5, "b": [None, None], "3": str(tmp_path), "c": [None, True, 2]}
+
+
+def test_region_is_described_by_its_area() -> None:
+    square = np.array([[10.0, 10], [10, 30], [30, 30], [30, 10]])
+    hole = square / 2 + 10
+    region = Region((square, square[::-1] + 100), ((hole,), ()))
+    found = describe_region(region, Spacing((0.5, 0.25), "um", "test"))
+    assert found == {"polygons": 2, "area_px": 700.0, "area_um2": 87.5}
+    assert describe_region(region, None)["area_um2"] is None
+    assert describe_region(None, None) is None

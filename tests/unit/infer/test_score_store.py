@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from napari_medpatch.errors import OutputError
-from napari_medpatch.infer.score_store import ScoreStore, read_record
+from napari_medpatch.infer.score_store import ScoreStore, in_whole_batches, read_record
 
 
 def _some(first: int, count: int) -> tuple[np.ndarray, np.ndarray]:
@@ -91,3 +91,52 @@ def test_a_damaged_record_counts_as_none(tmp_path, text) -> None:
     assert read_record(tmp_path / "run.json") == {}
     (tmp_path / "run.json").write_text(json.dumps({"a": 1}))
     assert read_record(tmp_path / "run.json") == {"a": 1}
+
+
+def test_a_run_that_goes_on_learns_the_size_of_the_batches(tmp_path) -> None:
+    store = ScoreStore(tmp_path / "s", "run-a", 2)
+    assert store.batch_size("cpu") is None
+    store.describe("cpu", 7, "float32")
+    store.add(*_some(0, 1))
+    store.flush()
+    again = ScoreStore(tmp_path / "s", "run-a", 2)
+    assert again.batch_size("cpu") == 7
+    assert again.batch_size("cuda") is None, "another device has batches of its own"
+    again.describe("cuda", 64, "float32")
+    again.add(*_some(1, 1))
+    again.flush()
+    third = ScoreStore(tmp_path / "s", "run-a", 2)
+    assert (third.batch_size("cpu"), third.batch_size("cuda")) == (7, 64)
+    assert len(third.load()[0]) == 2
+    assert ScoreStore(tmp_path / "s", "run-b", 2).batch_size("cpu") is None
+
+
+def test_scores_of_another_precision_are_not_mixed_in(tmp_path) -> None:
+    store = ScoreStore(tmp_path / "s", "run-a", 2)
+    store.describe("cuda", 64, "bfloat16")
+    store.add(*_some(0, 1))
+    store.flush()
+    again = ScoreStore(tmp_path / "s", "run-a", 2)
+    again.describe("cpu", 4, "float32")
+    assert len(again.load()[0]) == 0
+    again.add(*_some(1, 1))
+    again.flush()
+    assert ScoreStore(tmp_path / "s", "run-a", 2).load()[0].tolist() == [[1, 0]]
+
+
+def test_a_killed_process_leaves_nothing_that_stays(tmp_path) -> None:
+    store = ScoreStore(tmp_path / "s", "run-a", 2)
+    store.add(*_some(0, 1))
+    store.flush()
+    (tmp_path / "s" / ".tmp-abc-part-000001.npz").write_bytes(b"half")
+    assert len(ScoreStore(tmp_path / "s", "run-a", 2).load()[0]) == 1
+    store.remove()
+    assert not (tmp_path / "s").exists()
+
+
+@pytest.mark.parametrize(
+    ("missing", "wanted"),
+    [([], []), ([0], [0, 1, 2]), ([4], [3, 4, 5]), ([2, 7], [0, 1, 2, 6, 7]), (range(8), range(8))],
+)
+def test_whole_batches_of_three_are_scored_again(missing, wanted) -> None:
+    assert np.flatnonzero(in_whole_batches(np.isin(np.arange(8), list(missing)), 3)).tolist() == list(wanted)

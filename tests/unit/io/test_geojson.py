@@ -5,6 +5,7 @@ import itertools
 import json
 import math
 import uuid
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -174,3 +175,12 @@ def test_far_corner_does_not_drift(tmp_path) -> None:
 def test_a_volume_has_no_outlines(tmp_path) -> None:
     with pytest.raises(LabelsError, match="two-dimensional"):
         write_mask_geojson(np.zeros((2, 2, 2), np.uint8), tmp_path / "m.geojson")
+
+
+def test_extras_are_measurements_too(tmp_path) -> None:
+    extras = {"uncertainty": np.array([0.125, np.nan], np.float32)}
+    collection = _read(write_patches_geojson(tmp_path / "a.geojson", replace(SCORES, extras=extras)))
+    _check_qupath_rules(collection)
+    first, second = (feature["properties"]["measurements"] for feature in collection["features"])
+    assert first == {"prob_Other": 0.25, "prob_Tumor": 0.75, "uncertainty": 0.125}
+    assert "uncertainty" not in second

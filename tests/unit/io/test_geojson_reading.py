@@ -1,6 +1,7 @@
 """Patches read back from GeoJSON."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -29,6 +30,25 @@ def test_round_trip(tmp_path, suffix) -> None:
 def test_to_csv(tmp_path) -> None:
     path = geojson_to_csv(write_patches_geojson(tmp_path / "a.geojson", SCORES), tmp_path / "a.csv")
     assert np.array_equal(read_patch_scores(path).probabilities, SCORES.probabilities)
+
+
+@pytest.mark.parametrize("prefix", ["prob_", ""])
+def test_extras_are_no_classes(tmp_path, prefix) -> None:
+    scores = replace(SCORES, extras={"uncertainty": np.array([0.25, 0.5], np.float32)})
+    back = read_patches_geojson(write_patches_geojson(tmp_path / "a.geojson", scores, prefix=prefix), prefix=prefix)
+    assert back.class_names == SCORES.class_names
+    assert np.array_equal(back.probabilities, SCORES.probabilities)
+    assert back.extras["uncertainty"].tolist() == [0.25, 0.5]
+    table = read_patch_scores(geojson_to_csv(tmp_path / "a.geojson", tmp_path / "a.csv", prefix=prefix))
+    assert table.extras["uncertainty"].tolist() == [0.25, 0.5]
+
+
+def test_features_with_nothing_but_extras_are_no_patches(tmp_path) -> None:
+    path = write_patches_geojson(tmp_path / "a.geojson", SCORES)
+    content = json.loads(path.read_text())
+    content["features"][0]["properties"]["measurements"] = {"uncertainty": 0.5}
+    path.write_text(json.dumps(content))
+    assert len(read_patches_geojson(path).boxes) == 1
 
 
 def test_qupath_array_with_old_measurements(tmp_path) -> None:

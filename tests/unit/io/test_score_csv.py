@@ -1,6 +1,7 @@
 """Tables of scores."""
 
 import csv
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -79,3 +80,22 @@ def test_blocked_folder_is_an_output_error(tmp_path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputError, match="in the way"):
         write_patch_scores(tmp_path / "file" / "a.csv", _scores(1))
+
+
+def test_extras_follow_the_probabilities_in_a_fixed_order(tmp_path) -> None:
+    rng = np.random.default_rng(1)
+    extras = {name: rng.random(3, np.float32) for name in ("attention", "uncertainty")}
+    path = write_patch_scores(tmp_path / "a.csv", replace(_scores(3), extras=extras))
+    assert path.read_text().splitlines()[0].endswith(",uncertainty,attention")
+    back = read_patch_scores(path)
+    assert list(back.extras) == ["uncertainty", "attention"]
+    assert all(np.array_equal(back.extras[name], extras[name]) for name in extras)
+    images = ImageScores(
+        ("a.png",), np.array([[0.5]], np.float32), ("x",), {"uncertainty": np.array([0.25], np.float32)}
+    )
+    assert read_image_scores(write_image_scores(tmp_path / "b.csv", images)).extras["uncertainty"] == 0.25
+
+
+def test_columns_of_others_are_no_extras(tmp_path) -> None:
+    (tmp_path / "a.csv").write_text("minx,miny,width,height,prob_x,remark\n1,2,3,4,0.5,seen\n")
+    assert read_patch_scores(tmp_path / "a.csv").extras == {}
