@@ -28,7 +28,14 @@ def add_device_options(parser: argparse.ArgumentParser) -> None:
 def add_model_options(parser: argparse.ArgumentParser) -> None:
     """Add the choice of a model."""
     parser.add_argument(
-        "--model", "-m", required=True, metavar="M", help="name from 'models', a bundle folder, or timm:<name>"
+        "--model",
+        "-m",
+        required=True,
+        metavar="M",
+        help="name from 'models', a bundle folder, zoo:<name>, owner/repo or timm:<name>",
+    )
+    parser.add_argument(
+        "--download", action="store_true", help="fetch a model of the zoo or the Hugging Face hub that is not here yet"
     )
     parser.add_argument("--weights", type=Path, metavar="FILE", help="safetensors file for timm:<name>")
     parser.add_argument("--class-names", type=names, metavar="A,B", help="class names for timm:<name>")
@@ -53,7 +60,24 @@ def resolve(arguments: argparse.Namespace) -> "Bundle":
         "patch_size_pixels": arguments.patch_size,
         "spacing_um_px": arguments.spacing,
     }
+    if arguments.download:
+        _fetch(arguments.model, quiet=arguments.quiet)
     return resolve_model(arguments.model, **{k: v for k, v in options.items() if v is not None})
+
+
+def _fetch(model: str, *, quiet: bool) -> None:
+    """Download a model if it is one of the zoo or the hub and not here yet."""
+    from napari_medpatch.cli.models_command import download_with_bar
+    from napari_medpatch.errors import BundleError
+    from napari_medpatch.models.registry import resolve_model
+    from napari_medpatch.models.zoo import is_zoo_name
+
+    if not is_zoo_name(model):
+        return
+    try:
+        resolve_model(model)
+    except BundleError:
+        download_with_bar(model, quiet=quiet)
 
 
 def print_json(value: Any) -> None:

@@ -17,13 +17,13 @@ from napari_medpatch.errors import ChoiceNeededError, MedPatchError
 COMMANDS = {
     "open": "open napari with the right layers",
     "info": "say what a file is: kind, size, levels, spacing and where that came from",
-    "models": "list shipped and own models",
+    "models": "list models; fetch published ones",
     "classify": "classify the patches of slides, photographs or a folder of patches",
     "explain": "show where a patch classifier looked, as a map of a region",
     "segment": "segment a volume, photograph or slide",
     "finetune": "train a model from sparse labels painted on one image",
     "evaluate": "compare a mask with the truth",
-    "export": "convert an image, mask, map or score file to another format",
+    "export": "convert an image, mask, map, score file or model to another format",
     "demo": "run the four jobs on sample data, with pictures",
 }
 INTERRUPTED = 130

@@ -123,6 +123,7 @@ def describe_model(bundle: "Bundle") -> dict[str, Any]:
         "digest": model_digest(bundle),
         "licence": card.licence,
         "citation": card.citation,
+        "origin": plain(card.origin),
     }
 
 

@@ -83,3 +83,22 @@ def test_a_download_needs_a_name(cache: Path, capsys: pytest.CaptureFixture[str]
 def test_models_name_the_zoo(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["models"]) == 0
     assert "--zoo" in capsys.readouterr().out.splitlines()[-1]
+
+
+def test_classify_downloads_only_when_told_to(
+    cache: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fetched: list[str] = []
+    monkeypatch.setattr(
+        "napari_medpatch.cli.models_command.download_with_bar", lambda name, quiet: fetched.append(name)
+    )
+    command = ["classify", str(tmp_path / "slide.svs"), "--model", NAME, "-o", str(tmp_path / "out")]
+    assert main(command) == 2
+    assert "was not downloaded yet" in capsys.readouterr().err
+    assert fetched == []
+    assert main([*command, "--download"]) == 2
+    assert fetched == [NAME]
+    put_breast(cache)
+    assert main([*command, "--download"]) == 2
+    assert fetched == [NAME]
+    assert "slide.svs" in capsys.readouterr().err.splitlines()[-1]
