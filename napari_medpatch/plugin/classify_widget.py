@@ -40,6 +40,7 @@ class ClassifyWidget(Tab):
             layout.addWidget(widget)
         self.score_note.hide()
         self.overlay: LiveHeatMap | None = None
+        self._panels_turn = False
         self.row.run_button.clicked.connect(lambda _checked=False: self.run())
         self.runner.progressed.connect(self._on_progress)
         self.runner.finished.connect(self._on_result)
@@ -93,10 +94,12 @@ class ClassifyWidget(Tab):
         if self.overlay is None:
             return
         is_new = self.overlay.tally is None
-        self.overlay.on_events(events)
+        # Map and panel take turns: each makes the whole window paint itself, and two at once would be felt.
+        self._panels_turn = not self._panels_turn
+        self.overlay.on_events(events, draw=is_new or not self._panels_turn)
         if is_new and self.overlay.tally is not None:
             self.results.show_run(self.overlay)
-        elif self.results.run is self.overlay:
+        elif self._panels_turn and self.results.run is self.overlay:
             self.results.update_scores()
         if not self.overlay.image_is_there:
             self.runner.stop()

@@ -62,8 +62,8 @@ class LiveHeatMap(ResultLayers):
         """Live objects that each of the run's layers carries."""
         return {RUN: self, "medpatch_bundle": self.bundle}
 
-    def on_events(self, events: Sequence[Event]) -> None:
-        """Take patches in."""
+    def on_events(self, events: Sequence[Event], *, draw: bool = True) -> None:
+        """Take patches in; draw them now, or leave that to a later call."""
         if not self.image_is_there:
             return
         for event in events:
@@ -71,7 +71,8 @@ class LiveHeatMap(ResultLayers):
                 self._begin(event)
             elif isinstance(event, PatchesScored) and self.tally is not None:
                 self.tally.put(event.cells, event.probabilities, event.extras)
-        self.redraw()
+        if draw:
+            self.redraw()
 
     def on_result(self, result: Any) -> None:
         """Take the final map in and keep the result for the Export tab."""
