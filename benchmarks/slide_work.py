@@ -1,10 +1,12 @@
 """What the slide benchmarks share: the usual way (WSInfer's), untrained models as zoo bundles, clocks."""
 
+import itertools
 import json
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator
+import warnings
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,13 +33,14 @@ class Cost:
     cpu: float
 
 
-def best_of(work: Callable[[], Any], rounds: int = 3) -> Cost:
-    """Return the least wall time and the least processor time of several rounds."""
-    costs = [timed(work) for _ in range(rounds)]
-    return Cost(min(c.wall for c in costs), min(c.cpu for c in costs))
+def least(costs: Iterable[Cost]) -> Cost:
+    """Return the least wall time and the least processor time of several rounds: other work only adds to them."""
+    all_costs = list(costs)
+    return Cost(min(c.wall for c in all_costs), min(c.cpu for c in all_costs))
 
 
 def timed(work: Callable[[], Any]) -> Cost:
+    """Run once; the processor time is that of all threads."""
     wall, cpu = time.perf_counter(), time.process_time()
     work()
     return Cost(time.perf_counter() - wall, time.process_time() - cpu)
@@ -59,6 +62,8 @@ def header(title: str, columns: str) -> None:
 
 def zoo_bundle(folder: Path, architecture: str, *, pixels: int, spacing: float, network: int = 224) -> Bundle:
     """Write an untrained network as the WSInfer zoo lays its bundles out: ``config.json`` and TorchScript."""
+    warnings.filterwarnings("ignore", category=FutureWarning)
+    warnings.filterwarnings("ignore", category=DeprecationWarning)
     torch.manual_seed(0)
     model = build_classifier(architecture, 2).train()
     with torch.no_grad():
@@ -96,17 +101,15 @@ def grid_of(path: Path, bundle: Bundle, tissue: TissueMask | None = None) -> Pat
         return make_grid(source, bundle.card, tissue or everywhere(source.levels[0].shape))
 
 
-def wsinfer_patches(path: Path, boxes: np.ndarray) -> Iterator[Image.Image]:
+def wsinfer_patches(slide: Any, boxes: np.ndarray) -> Iterator[Image.Image]:
     """Read patches as WSInfer does: OpenSlide, level 0, one by one, column by column."""
+    for y0, x0, y1, x1 in boxes[np.lexsort((boxes[:, 0], boxes[:, 1]))].tolist():
+        yield slide.read_region((x0, y0), 0, (x1 - x0, y1 - y0)).convert("RGB")
+
+
+def wsinfer_scores(path: Path, boxes: np.ndarray, bundle: Bundle, *, batch_size: int = 32) -> int:
+    """Score patches as WSInfer does on a processor, in one process (``num_workers 0``); returns how many."""
     import openslide
-
-    with closing(openslide.OpenSlide(str(path))) as slide:
-        for y0, x0, y1, x1 in boxes[np.lexsort((boxes[:, 0], boxes[:, 1]))].tolist():
-            yield slide.read_region((x0, y0), 0, (x1 - x0, y1 - y0)).convert("RGB")
-
-
-def wsinfer_scores(path: Path, boxes: np.ndarray, bundle: Bundle, *, batch_size: int = 32) -> np.ndarray:
-    """Score patches as WSInfer does on a processor, in one process (``num_workers 0``)."""
     from torchvision import transforms
 
     edge = bundle.card.transform[0]["arguments"]["size"]
@@ -114,13 +117,9 @@ def wsinfer_scores(path: Path, boxes: np.ndarray, bundle: Bundle, *, batch_size:
         [transforms.Resize(edge), transforms.ToTensor(), transforms.Normalize(MEAN, STD)],
     )
     model = torch.jit.load(str(bundle.path / "torchscript_model.pt"), map_location="cpu").eval()
-    scores, batch = [], []
-    with torch.inference_mode():
-        for patch in wsinfer_patches(path, boxes):
-            batch.append(transform(patch))
-            if len(batch) == batch_size:
-                scores.append(model(torch.stack(batch)).softmax(dim=1).numpy())
-                batch = []
-        if batch:
-            scores.append(model(torch.stack(batch)).softmax(dim=1).numpy())
-    return np.concatenate(scores)
+    done = 0
+    with closing(openslide.OpenSlide(str(path))) as slide, torch.inference_mode():
+        patches = wsinfer_patches(slide, boxes)
+        while batch := [transform(patch) for patch in itertools.islice(patches, batch_size)]:
+            done += len(model(torch.stack(batch)).softmax(dim=1).numpy())
+    return done

@@ -26,6 +26,9 @@ Pixels = npt.NDArray[Any]
 _REGION_PATCHES = 256
 """Most patches of a common read, for grids that overlap much."""
 
+_TILES_PX = 2 * REGION_PX
+"""Extent of a common read where no region is put together; more patches are resized in one call."""
+
 _MOST_THREADS = 16
 
 
@@ -192,7 +195,8 @@ class PatchReader:
         """Group consecutive patches that fit one common read."""
         groups: list[list[int]] = []
         # Two pixels for corners that were rounded apart. The limit also bounds how long closing has to wait.
-        limit = [max(REGION_PX, n) + 2 for n in self.shape]
+        region = _TILES_PX if isinstance(self._source, ReadsMany) else REGION_PX
+        limit = [max(region, n) + 2 for n in self.shape]
         top = left = bottom = right = 0
         for item, (y, x) in enumerate(self._starts.tolist()):
             grown = min(top, y), min(left, x), max(bottom, y + self.shape[0]), max(right, x + self.shape[1])
