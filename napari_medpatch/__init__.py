@@ -30,6 +30,10 @@ _API = {
     "load_bundle": "models.bundle",
     "save_bundle": "models.bundle",
     "ModelCard": "models.card",
+    "export_bundle": "models.wsinfer_export",
+    "list_zoo": "models.zoo",
+    "zoo_bundle": "models.zoo",
+    "download_model": "models.zoo",
     "export_path": "io.export",
 }
 __all__ = ["__version__", *_API]

@@ -1,6 +1,7 @@
 """``napari-medpatch models``."""
 
 import argparse
+import logging
 from typing import TYPE_CHECKING, Any
 
 from napari_medpatch.cli.common import print_json, print_line
@@ -69,6 +70,8 @@ def _download(arguments: argparse.Namespace) -> int:
 def _list_zoo(arguments: argparse.Namespace) -> int:
     from napari_medpatch.models.zoo_list import list_zoo
 
+    # The library's own warnings would stand before our sentence.
+    logging.getLogger("huggingface_hub").setLevel(logging.ERROR)
     rows = [zoo_row(model) for model in list_zoo(download=arguments.download is not None)]
     if arguments.json:
         print_json(rows)

@@ -20,6 +20,7 @@ from napari_medpatch.io.detect import open_source
 from napari_medpatch.models.bundle import load_bundle, save_bundle
 from napari_medpatch.models.card import ModelCard
 from napari_medpatch.models.network import build_network
+from napari_medpatch.models.preprocess import reference_transform
 from napari_medpatch.models.wsinfer_export import export_bundle
 from napari_medpatch.samples import sample_path
 
@@ -121,6 +122,25 @@ def test_the_shipped_classifier_comes_back_the_same(slide: Path, tmp_path: Path)
     np.testing.assert_allclose(after, before, atol=2e-5)
     some = np.linspace(0, len(boxes) - 1, 8).astype(int)
     np.testing.assert_allclose(as_wsinfer(tmp_path / "exported", slide, boxes[some]), before[some], atol=2e-5)
+
+
+def test_the_slides_score_is_what_the_attention_network_says(slide: Path, tmp_path: Path) -> None:
+    torch.manual_seed(1)
+    card = replace(CARD, task="slide-mil", network={"attention": 8})
+    network = build_network(card).eval()
+    with torch.no_grad():
+        network.weigh.weight.mul_(50)
+        network.head.weight.mul_(3)
+    folder = save_bundle(tmp_path / "mil", card, network).path
+    boxes, _ = on_slide(folder, slide, tmp_path / "out")
+    with openslide.OpenSlide(slide) as opened:
+        patches = [opened.read_region((x, y), 0, (w, h)).convert("RGB") for x, y, w, h in boxes.tolist()]
+    with torch.inference_mode():
+        bag = network.bag(torch.stack([reference_transform(patch, card) for patch in patches])).softmax(0)
+    score = json.loads((tmp_path / "out" / "phantom.json").read_text())["score"]["attention"]
+    assert list(score) == ["Other", "Tumor"]
+    np.testing.assert_allclose(list(score.values()), bag, atol=2e-5)
+    assert abs(float(bag[0]) - 0.5) > 0.02
 
 
 def test_the_run_record_says_where_an_exported_model_came_from(slide: Path, tmp_path: Path) -> None:
