@@ -7,6 +7,7 @@ twice: one copy ends at the wanted value, the other takes that value as a second
 import re
 import warnings
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
 from typing import Any
 
 import torch
@@ -40,11 +41,12 @@ class ValueCut:
 
     def __call__(self, batch: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """See :class:`napari_medpatch.infer.cam_layers.Cut`."""
-        with torch.no_grad():
+        with torch.no_grad(), _steadily():
             activation = self._before(batch)
         leaf = activation.detach().clone().requires_grad_(True)
         # A copy, because the next operation may work in place.
-        return leaf, self._after(batch, leaf.clone())
+        with _steadily():
+            return leaf, self._after(batch, leaf.clone())
 
 
 def cut_script(model: Any, batch: torch.Tensor, layer: str | None, name: str) -> ValueCut:
@@ -67,7 +69,10 @@ def cut_script(model: Any, batch: torch.Tensor, layer: str | None, name: str) ->
         If the graph cannot be opened, has no value with positions, or no such layer.
     """
     graph = _graph(model, name)
-    values = _values(graph, batch)
+    try:
+        values = _values(graph, batch)
+    except RuntimeError as error:  # for example a batch size that was fixed when the model was traced
+        raise _cannot_open(name) from error
     shapes = {index: tuple(value.shape) for index, value in values.items()}
     maps = {index: layout for index, shape in shapes.items() if (layout := layout_of(shape, batch.shape)) is not None}
     ends = _layer_ends(graph)
@@ -123,6 +128,12 @@ def _function(graph: Graph) -> Any:
     return torch._C._create_function_from_graph("forward", graph)
 
 
+def _steadily() -> AbstractContextManager[None]:
+    """Keep TorchScript's profiler off, which compiles anew for the first batches."""
+    steady: AbstractContextManager[None] = torch.jit.optimized_execution(False)  # type: ignore[attr-defined]
+    return steady
+
+
 def _tensors(graph: Graph) -> Iterator[tuple[int, Any]]:
     """Yield number and node of all that computes one tensor."""
     for index, node in enumerate(graph.nodes()):
@@ -138,7 +149,7 @@ def _values(graph: Graph, batch: torch.Tensor) -> dict[int, torch.Tensor]:
     for node in nodes.values():
         probe.registerOutput(node.output())
     probe.makeMultiOutputIntoTuple()
-    with torch.no_grad():
+    with torch.no_grad(), _steadily():
         values = torch._C._create_function_from_graph("forward", probe)(batch)
     return dict(zip(nodes, values, strict=True))
 
@@ -165,7 +176,7 @@ def _reaching(
     """Return the last value through which the logits depend on the positions."""
     alike = (index for index in maps if index <= last and values[index].shape == values[last].shape)
     for index in sorted(alike, reverse=True):
-        with torch.enable_grad():
+        with torch.enable_grad(), _steadily():
             leaf = values[index].clone().requires_grad_(True)
             logits = _since(graph, index)(batch, leaf.clone())
             if not logits.requires_grad:
@@ -198,7 +209,7 @@ def _name_of(index: int, ends: dict[str, int]) -> str:
 
 def _checked(cut: ValueCut, model: Any, batch: torch.Tensor, name: str) -> ValueCut:
     """Make sure that the two parts together are the model."""
-    with torch.no_grad():
+    with torch.no_grad(), _steadily():
         whole, (_, parts) = model(batch), cut(batch)
     if (whole - parts).abs().amax() > _TOLERANCE * max(1.0, float(whole.abs().amax())):
         raise _cannot_open(name)

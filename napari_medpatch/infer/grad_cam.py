@@ -73,6 +73,8 @@ class GradCam:
 
     def __init__(self, bundle: "Bundle", *, device: str = "auto", layer: str | None = None) -> None:
         self.card: ModelCard = bundle.card
+        if self.card.task not in ("patch-classifier", "slide-mil"):
+            raise BundleError(f"{self.card.name} is a {self.card.task} model; Grad-CAM explains patch classifiers.")
         self.device = pick_device(device.split(",")[0].removesuffix(":all"))
         self.batch_size = automatic_batch_size(self.card, self.device)
         model = bundle.load(self.device)
