@@ -180,6 +180,24 @@ def dusty(seed: int) -> Scene:
     return Scene(rgb, scene.truth)
 
 
+def clot(seed: int) -> Scene:
+    """Even, red clots of blood as on the slides of STRIP AI: the colour of red ink, but not its shape."""
+    rng = np.random.default_rng(seed)
+    truth = pieces(rng)
+    amount = truth * (1 + 0.06 * smooth(rng, 6) + 0.05 * smooth(rng, 1))
+    return Scene(GLASS * np.exp(-1.2 * amount[..., None] * np.array(BLOOD[1])), truth)
+
+
+def needle(seed: int) -> Scene:
+    """Needle cores full of blood: the shape of a stroke and nearly the colour, but not so even."""
+    stain = Stain(np.array(BLOOD, np.float32) * 1.2, np.full(3, GLASS, np.float32))
+    rng = np.random.default_rng(seed)
+    truth = line((100, 60), (140, 740), 44) | line((300, 80), (480, 700), 36)
+    truth &= smooth(rng, 10) > -2
+    light = stain.glass * np.exp(-(dyes_of(rng) * truth[..., None]) @ stain.absorption)
+    return Scene(light.astype(float), truth)
+
+
 CASES: dict[str, Callable[[int], Scene]] = {
     "plain": stained,
     "pale": lambda seed: stained(seed, strength=0.3),
@@ -189,6 +207,8 @@ CASES: dict[str, Callable[[int], Scene]] = {
     "trichrome": lambda seed: stained(seed, TRICHROME),
     "PAS": lambda seed: stained(seed, PAS),
     "blood": lambda seed: stained(seed, BLOOD, 1.4),
+    "clot": clot,
+    "needle cores": needle,
     "shadow": shadowed,
     "vignette": vignetted,
     "black borders": bordered,
