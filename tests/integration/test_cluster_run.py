@@ -96,6 +96,12 @@ def busy_threads(dask_worker: Any) -> int:
     return len(dask_worker.active_threads)
 
 
+def _is_under_way(event: SlideProgress, out: Path) -> bool:
+    """Whether the large slide has stored scores and is far from its end."""
+    stored = list((out / "slide0.parts").glob("*.npz"))
+    return bool(stored) and event.path.endswith("slide0.tiff") and event.patches < event.total / 2
+
+
 def _files(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in sorted(folder.iterdir()) if path.suffix != ".json"}
 
@@ -109,14 +115,9 @@ def test_the_slide_of_a_killed_worker_goes_on_elsewhere(client: Any, folder: Pat
     killed = ""
     said: list[str] = []
     for event in classify_many(slides, folder / "mean", CPU, folder / "cluster", scheduler=client):
-        if (
-            isinstance(event, SlideProgress)
-            and not killed
-            and list((folder / "cluster" / "slide0.parts").glob("*.npz"))
-        ):
-            killed = event.worker if event.path.endswith("slide0.tiff") else ""
-            if killed:
-                os.kill(processes[killed], signal.SIGKILL)
+        if isinstance(event, SlideProgress) and not killed and _is_under_way(event, folder / "cluster"):
+            killed = event.worker
+            os.kill(processes[killed], signal.SIGKILL)
         if isinstance(event, Noted):
             said.append(event.message)
         result = getattr(event, "result", None)

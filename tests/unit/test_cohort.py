@@ -108,7 +108,7 @@ def test_a_model_at_fault_ends_the_run(slides, mean_colour, tmp_path, monkeypatc
 
 def test_a_device_that_is_not_there_is_told_once(slides, mean_colour, tmp_path) -> None:
     job = classify_many(slides, mean_colour(), ClassifySettings(device="cuda:99"), tmp_path / "out")
-    with pytest.raises(ResourceError, match="(?i)cuda"):
+    with pytest.raises(ResourceError, match=r"(?i)cuda"):
         next(job)
 
 

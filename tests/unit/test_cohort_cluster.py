@@ -1,6 +1,5 @@
 """A run on a cluster, as the client sees it; the cluster only pretends."""
 
-import builtins
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -8,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from napari_medpatch import cohort_cluster, cohort_connect
+from napari_medpatch import cohort_cluster
 from napari_medpatch.cohort import classify_many
 from napari_medpatch.cohort_outcome import SlideOutcome
 from napari_medpatch.cohort_worker import machine, score_slide
@@ -355,30 +354,3 @@ def test_a_folder_that_cannot_be_written_is_refused_before_any_work(mean_colour,
     with pytest.raises(OutputError):
         list(classify_many(["a.svs"], mean_colour(), CPU, tmp_path / "file" / "out", scheduler=client))
     assert client.submitted == []
-
-
-def test_nobody_answers(monkeypatch: pytest.MonkeyPatch) -> None:
-    pytest.importorskip("distributed")
-    monkeypatch.setattr(cohort_connect, "CONNECT_SECONDS", 0.5)
-    with pytest.raises(ClusterError, match=r"tcp://127\.0\.0\.1:9.*check the address"):
-        cohort_connect.connected("tcp://127.0.0.1:9").__enter__()
-
-
-def test_an_address_that_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
-    pytest.importorskip("distributed")
-    monkeypatch.setattr(cohort_connect, "CONNECT_SECONDS", 0.5)
-    with pytest.raises(ClusterError, match="nonsense"):
-        cohort_connect.connected("nonsense://x").__enter__()
-
-
-def test_without_distributed_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    imported = builtins.__import__
-
-    def refuse(name: str, *args: Any, **options: Any) -> Any:
-        if name.startswith("distributed"):
-            raise ImportError("No module named 'distributed'")
-        return imported(name, *args, **options)
-
-    monkeypatch.setattr(builtins, "__import__", refuse)
-    with pytest.raises(ClusterError, match=r"napari-medpatch\[cluster\]"):
-        cohort_connect.connected("tcp://127.0.0.1:9").__enter__()
