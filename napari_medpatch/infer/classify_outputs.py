@@ -110,16 +110,30 @@ class ClassifyFiles:
         # Somebody may have edited the table.
         return (scores, record) if np.array_equal(scores.boxes, grid.boxes(row_by_row(grid))) else None
 
-    def write(self, result: "ClassifyResult", spacing: "Spacing | None", threshold: float | None) -> None:
+    def write(
+        self, result: "ClassifyResult", spacing: "Spacing | None", threshold: float | None, *, again: bool = False
+    ) -> None:
         """Write the four files, each atomically, the record last; the same result gives the same bytes.
+
+        Parameters
+        ----------
+        result : ClassifyResult
+            What to write.
+        spacing : Spacing or None
+            Of the image.
+        threshold : float or None
+            Operating point of a binary model.
+        again : bool
+            The scores are those that the files hold already, so that the old record stays until the new one is
+            written; otherwise it is removed first, lest it vouch for new files if writing stops half-way.
 
         Raises
         ------
         OutputError
             If a file cannot be written.
         """
-        # An old record must not vouch for new files if writing stops half-way.
-        self.record.unlink(missing_ok=True)
+        if not again:
+            self.record.unlink(missing_ok=True)
         self._sweep()
         scores = sorted_scores(result)
         write_patch_scores(self.table, scores)

@@ -132,7 +132,7 @@ class ClassifyRun:
             yield Finished(replace(self._result(provenance), score=record.get("score", {})))
             return
         result = self._result(provenance | {"settings": asdict(self.settings)})
-        self.files.write(result, self.source.spacing, self.bundle.card.threshold)
+        self.files.write(result, self.source.spacing, self.bundle.card.threshold, again=True)
         yield Finished(result)
 
     def _started(self, done: int) -> Started:

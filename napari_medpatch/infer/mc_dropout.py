@@ -166,16 +166,29 @@ def _replaced_dropout(masks: _Masks) -> Iterator[None]:
 def _one_by_one(
     look: "Look", forward: "Forward", patches: "torch.Tensor", keys: "Keys", stream: tuple[int, ...]
 ) -> "torch.Tensor":
-    """Look at each patch alone, torch's generator seeded for it."""
+    """Look at each patch alone, the generator of its device seeded for it; the others are left alone."""
     import torch
 
-    devices = [patches.device] if patches.device.type == "cuda" else []
+    generator = _generator(patches.device)
+    before = generator.get_state()
     logits = []
-    with torch.random.fork_rng(devices=devices):
+    try:
         for row, seed in enumerate(patch_seeds(keys, *stream).tolist()):
-            torch.manual_seed(seed)
+            generator.manual_seed(seed >> 1)
             logits.append(look(forward, patches[row : row + 1], keys[row : row + 1]))
+    finally:
+        generator.set_state(before)
     return torch.cat(logits)
+
+
+def _generator(device: "torch.device") -> "torch.Generator":
+    """Return the generator that dropout on a device draws from."""
+    import torch
+
+    if device.type == "cuda":
+        index = device.index if device.index is not None else torch.cuda.current_device()
+        return torch.cuda.default_generators[index]
+    return torch.mps._get_default_mps_generator() if device.type == "mps" else torch.default_generator
 
 
 def _dropout_nodes(graph: Any) -> Iterator[Any]:

@@ -12,6 +12,7 @@ import pytest
 import tifffile
 from qupath_import import import_objects
 
+from napari_medpatch.errors import OutputError
 from napari_medpatch.events import PatchesScored, Started, run
 from napari_medpatch.infer.classify import ClassifySettings, classify
 from napari_medpatch.infer.classify_outputs import ClassifyFiles
@@ -168,6 +169,20 @@ def test_files_that_are_wanted_otherwise_are_written_without_scoring(slide, mean
     record = json.loads((tmp_path / "slide.json").read_text())
     assert record["score"]["top_k"] == record["settings"]["top_k"] == 2
     assert record["settings"]["compress"] is True
+
+
+def test_scores_outlive_a_second_writing_that_fails(slide, mean_colour, tmp_path, monkeypatch) -> None:
+    run(classify(slide, mean_colour(), CPU, out=tmp_path))
+    packed = replace(CPU, compress=True)
+    with monkeypatch.context() as patched:
+        full = OutputError("The disk is full.")
+        patched.setattr("napari_medpatch.infer.classify_outputs.write_json", lambda *_: (_ for _ in ()).throw(full))
+        with pytest.raises(OutputError, match="full"):
+            run(classify(slide, mean_colour(), packed, out=tmp_path))
+    bundle = mean_colour()
+    result = run(classify(slide, bundle, packed, out=tmp_path))
+    assert bundle.batches == []
+    assert all(path.is_file() for path in result.files)
 
 
 @pytest.mark.parametrize(
