@@ -16,6 +16,8 @@ BLOCK = 256
 
 # The finest kept level has no more pixels than this: 100 MB.
 _KEPT_PIXELS = 1 << 25
+# Levels up to this size are background from the start; larger ones would take too long to paint.
+_PREFILLED_PIXELS = 1 << 22
 # A block is computed in bands of this many stored pixels.
 _BAND_PIXELS = 1 << 22
 
@@ -83,6 +85,16 @@ class FlatOverview:
             pixels[hole.slices] = self._background
         return pixels
 
+    def live(self, level: int) -> Tile:
+        """Return the array of a kept level, which goes on filling; small levels are background until then."""
+        return self._pixels()[level - self.first]
+
+    def _empty(self, shape: tuple[int, ...]) -> Tile:
+        """Return an array for a level. Zeros cost nothing until they are written."""
+        if shape[0] * shape[1] > _PREFILLED_PIXELS:
+            return np.zeros((*shape, 3), dtype=np.uint8)
+        return np.full((*shape, 3), self._background, dtype=np.uint8)
+
     def _missing(self, level: int, box: Box) -> list[tuple[int, int]]:
         """Return the blocks under a box of a kept level that are not computed yet."""
         side = max(1, BLOCK >> (level - self.first))
@@ -97,8 +109,7 @@ class FlatOverview:
     def _pixels(self) -> list[Tile]:
         with self._lock:
             if not self._levels:
-                # Zeros cost nothing until they are written; what is not computed is shown as background.
-                self._levels = [np.zeros((*shape, 3), dtype=np.uint8) for shape in self._shapes]
+                self._levels = [self._empty(shape) for shape in self._shapes]
             return self._levels
 
     def _compute(self, row: int, column: int) -> None:

@@ -37,7 +37,7 @@ class LazyLevel:
         Index into ``source.levels``.
     peek : bool
         Whether indexing may give background where pixels are damaged or not computed yet, as a viewer wants it
-        (see :meth:`napari_medpatch.io.tiled_source.TiledSource.peek`). Turning the level into an array never does.
+        (see :meth:`napari_medpatch.io.tiled_source.TiledSource.peek`).
 
     Notes
     -----
@@ -116,7 +116,8 @@ class LazyLevel:
         """
         if copy is False:
             raise ValueError("The pixels of a slide are not in memory, so they cannot be given without a copy.")
-        pixels: AnyArray = self._taken(..., self._source.read)
+        whole = getattr(self._source, "peek_whole", None) if self._how == "peek" else None
+        pixels: AnyArray = self[...] if whole is None else whole(self._level)
         return pixels if dtype is None else pixels.astype(dtype, copy=False)
 
     def _pixels(self, rows: "_Axis", columns: "_Axis", read: "Read") -> "AnyArray":

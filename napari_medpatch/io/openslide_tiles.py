@@ -20,7 +20,7 @@ _LARGEST_TILE = 1024
 
 
 class OpenSlideTiles:
-    """A :class:`~napari_medpatch.io.tiled_source.TileReader` over one OpenSlide handle.
+    """A :class:`~napari_medpatch.io.tile_reader.TileReader` over one OpenSlide handle.
 
     Where ``direct`` gives a level's TIFF page, tiles are decoded straight from the file, four to five
     times faster and without OpenSlide's interpolation at fractional downsamples.

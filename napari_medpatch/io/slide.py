@@ -10,7 +10,8 @@ from napari_medpatch.io.openslide_tiles import OpenSlideTiles
 from napari_medpatch.io.pixel_size import ABSURD_UM, PixelSize, judged, unknown, user_spacing
 from napari_medpatch.io.slide_formats import FORMATS
 from napari_medpatch.io.tile_cache import TileCache
-from napari_medpatch.io.tiled_source import TiledSource, probe
+from napari_medpatch.io.tile_reader import probe
+from napari_medpatch.io.tiled_source import TiledSource
 
 if TYPE_CHECKING:
     from napari_medpatch.io.tiff_pages import FileBytes, PageTiles

@@ -15,7 +15,8 @@ from napari_medpatch.io.tiff_levels import TiffPicture, find_picture, orientatio
 from napari_medpatch.io.tiff_pages import FileBytes, PageTiles
 from napari_medpatch.io.tiff_spacing import tiff_pixel_size
 from napari_medpatch.io.tile_cache import Tile, TileCache
-from napari_medpatch.io.tiled_source import TiledSource, probe
+from napari_medpatch.io.tile_reader import probe
+from napari_medpatch.io.tiled_source import TiledSource
 
 _WHITE = (255, 255, 255)
 _PROBED_TILES = 16
@@ -61,7 +62,7 @@ class TiffSource(TiledSource):
 
 
 class TiffTiles:
-    """A :class:`~napari_medpatch.io.tiled_source.TileReader` over the pages of one TIFF picture."""
+    """A :class:`~napari_medpatch.io.tile_reader.TileReader` over the pages of one TIFF picture."""
 
     background = _WHITE
 

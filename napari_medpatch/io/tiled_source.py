@@ -1,6 +1,6 @@
 """Sources that decode tile by tile: slides, whatever their file format.
 
-A format brings a :class:`TileReader`; this module adds what all slides share: synthetic levels, the tile
+A format brings a :class:`~napari_medpatch.io.tile_reader.TileReader`; this module adds what all slides share: synthetic levels, the tile
 cache, parallel decoding, padding with the background, and a close that waits for running decodes.
 """
 
@@ -10,7 +10,7 @@ import weakref
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Protocol, Self
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -19,33 +19,13 @@ from napari_medpatch.errors import DamagedFileError, MedPatchError, ResourceErro
 from napari_medpatch.geometry import Box, Spacing
 from napari_medpatch.io.flat_overview import FlatOverview
 from napari_medpatch.io.many_boxes import fill_patches
-from napari_medpatch.io.pyramid import PlannedLevel, StoredLevel, halve, needs_overview, overview_note, plan_levels
+from napari_medpatch.io.pyramid import PlannedLevel, halve, needs_overview, overview_note, plan_levels
 from napari_medpatch.io.source import Kind, Level
 from napari_medpatch.io.tile_cache import Tile, TileCache, default_cache
 from napari_medpatch.io.tile_pieces import decoders, paste, tile_positions
+from napari_medpatch.io.tile_reader import TileReader
 
 _tokens = itertools.count()
-
-
-class TileReader(Protocol):
-    """What a file format must offer; :meth:`tile` is called from many threads."""
-
-    @property
-    def levels(self) -> tuple[StoredLevel, ...]:
-        """Levels in the file, finest first."""
-
-    @property
-    def background(self) -> tuple[int, int, int]:
-        """Colour of what was not scanned."""
-
-    def tile(self, level: int, row: int, column: int) -> Tile:
-        """Decode a tile: ``(y, x, 3) uint8``, cropped where it hangs over the level's edge."""
-
-    def associated(self) -> Mapping[str, Callable[[], Tile]]:
-        """Pictures beside the slide (label, macro, thumbnail), each read when called."""
-
-    def close(self) -> None:
-        """Release the file; no tile is being decoded then."""
 
 
 class TiledSource:
@@ -175,6 +155,16 @@ class TiledSource:
         slide without a pyramid is not computed yet (see :meth:`fill_overview`).
         """
         return self._read(level, box, peek=True)
+
+    def peek_whole(self, level: int) -> Tile:
+        """Look at a whole level, as :meth:`peek`.
+
+        The coarsest level of a slide whose overview is being computed goes on changing: napari keeps this array for
+        good, and so it shows what was computed since.
+        """
+        if self._overview is not None and level == len(self._plan) - 1 and not self._closed:
+            return self._overview.live(level)
+        return self.peek(level, Box.whole(self._plan[level].level.shape))
 
     @property
     def damage(self) -> str | None:
@@ -345,27 +335,6 @@ class TiledSource:
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-
-def probe(reader: TileReader) -> None:
-    """Decode a middle tile of the coarsest level that has a readable one.
-
-    Raises
-    ------
-    DamagedFileError
-        If no level has: a ruined file is refused at once.
-    """
-    failure: MedPatchError | None = None
-    for index in reversed(range(len(reader.levels))):
-        level = reader.levels[index]
-        row, column = (n // 2 // t for n, t in zip(level.shape, level.tile, strict=True))
-        try:
-            reader.tile(index, row, column)
-            return
-        except DamagedFileError as error:
-            failure = failure or error
-    if failure is not None:
-        raise failure
 
 
 def _overview(

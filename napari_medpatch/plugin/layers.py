@@ -159,7 +159,7 @@ def mask_colours(count: int, colours: Sequence[str] = ()) -> dict[int | None, st
 def _pyramid(source: "Source", attributes: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
     from napari_medpatch.io.lazy_level import LazyLevel
 
-    levels = [LazyLevel(source, index) for index in range(len(source.levels))]
+    levels = [LazyLevel(source, index, peek=True) for index in range(len(source.levels))]
     if len(levels) == 1:
         return levels[0], attributes
     return levels, attributes | {"multiscale": True}

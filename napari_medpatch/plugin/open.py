@@ -9,6 +9,7 @@ from napari_medpatch.plugin.layers import layer_data
 from napari_medpatch.plugin.links import bare
 from napari_medpatch.plugin.messages import tell, warn
 from napari_medpatch.plugin.settings import preference
+from napari_medpatch.plugin.slide_company import keep_company
 
 if TYPE_CHECKING:
     import napari
@@ -97,6 +98,7 @@ def show(viewer: "napari.Viewer", source: "Source", name: str = "") -> "napari.l
     # A slide beside a CT volume would be a speck: look at what was just opened.
     viewer.fit_to_view(layers=[layer])
     say_what_is_unknown(source)
+    keep_company(source)
     return layer  # type: ignore[return-value]
 
 
@@ -129,6 +131,7 @@ def read_layers(path: "Path") -> list[Any]:
     if source is None:
         return [(None,)]
     say_what_is_unknown(source)
+    keep_company(source)
     return layer_data(source)
 
 

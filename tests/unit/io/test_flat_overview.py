@@ -105,11 +105,19 @@ def test_a_damaged_tile_leaves_a_hole_in_the_overview(flat: TiledSource, monkeyp
     assert flat.damage == "flat.svs is damaged at rows 960–1199."
 
 
-def test_a_lazy_level_may_look_but_becomes_an_array_only_when_complete(flat: TiledSource) -> None:
+def test_a_lazy_level_may_look_and_another_one_reads(flat: TiledSource) -> None:
     look, read = (LazyLevel(flat, 2, peek=peek) for peek in (True, False))
     assert (look[:50, :50] == ArrayTiles.background).all()
     np.testing.assert_array_equal(read[:50, :50], halved(2)[:50, :50])
-    np.testing.assert_array_equal(np.asarray(look), halved(2))
+    np.testing.assert_array_equal(np.asarray(read), halved(2))
+
+
+def test_the_array_of_the_coarsest_level_goes_on_filling(flat: TiledSource) -> None:
+    """Napari makes it once and keeps it."""
+    kept = np.asarray(LazyLevel(flat, 2, peek=True))
+    assert (kept == ArrayTiles.background).all()
+    list(flat.fill_overview())
+    np.testing.assert_array_equal(kept, halved(2))
 
 
 def test_a_flat_slide_of_gigapixels_opens_at_once_and_each_step_is_short(tmp_path: Path) -> None:
