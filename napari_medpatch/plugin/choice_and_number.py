@@ -26,8 +26,6 @@ class Entry:
         Range of the number and step of its arrows.
     decimals : int
         Digits that are shown.
-    suffix : str
-        Unit.
     """
 
     key: str
@@ -37,7 +35,6 @@ class Entry:
     high: float = 1.0
     step: float = 0.1
     decimals: int = 2
-    suffix: str = ""
 
 
 class ChoiceAndNumber(QWidget):
@@ -73,7 +70,7 @@ class ChoiceAndNumber(QWidget):
         layout = QHBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self.choice, 1)
-        layout.addWidget(self._beside, 1)
+        layout.addWidget(self._beside)
         self.setFocusProxy(self.choice)
         self.choice.currentIndexChanged.connect(self._on_choice)
         self.choose(str(preference("classify", setting)))
@@ -101,7 +98,6 @@ class ChoiceAndNumber(QWidget):
         number.setRange(entry.low, entry.high)
         number.setSingleStep(entry.step)
         number.setDecimals(entry.decimals)
-        number.setSuffix(entry.suffix)
         number.setAccessibleName(entry.text)
         number.setValue(float(preference("classify", entry.setting)))
         number.valueChanged.connect(lambda value: keep("classify", entry.setting, float(value)))

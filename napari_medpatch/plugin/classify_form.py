@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from napari_medpatch.infer.classify_result import ClassifySettings
 
 _STEPS = (
-    Entry("overlap", "overlap of", "overlap", low=-9.0, high=0.95, step=0.25),
-    Entry("stride", "step of", "stride_um", low=1.0, high=10000.0, step=16.0, decimals=1, suffix=" µm"),
+    Entry("overlap", "overlap", "overlap", low=-9.0, high=0.95, step=0.25),
+    Entry("stride", "step in µm", "stride_um", low=1.0, high=10000.0, step=16.0, decimals=1),
 )
 _RULES = (
     Entry("centre", "centre on tissue"),
@@ -58,7 +58,7 @@ class ClassifyForm(QWidget):
             min_tissue=self.rule.value_of("share"),
             tiling=str(self.tiling.currentData()),
             exact=self.exact.isChecked(),
-            tta=self.tta.value(),
+            tta=self.tta.value() if self.tta.isEnabled() else 0,
             mc_dropout=self.dropout.value(),
             compress=self.compress.isChecked(),
             top_k=self.top_k.value(),
@@ -140,6 +140,9 @@ class ClassifyForm(QWidget):
             "Monte-Carlo dropout: passes with random units switched off; the mean counts, the spread becomes the "
             "layer 'uncertainty'. Only for models with dropout.",
         )
+        # The exact path has one way to look at a patch.
+        self.exact.toggled.connect(lambda exact: self.tta.setEnabled(not exact))
+        self.tta.setEnabled(not self.exact.isChecked())
 
     def _add_machine(self, form: QFormLayout) -> None:
         places = ("auto", "cpu", "cuda", "cuda:all", "mps")

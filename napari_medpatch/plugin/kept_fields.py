@@ -36,6 +36,7 @@ def kept_choice(section: str, key: str, entries: Mapping[str, tuple[str, str]]) 
         Text and tooltip by the value that is kept.
     """
     choice = combo()
+    choice.setMinimumContentsLength(8)
     for value, (text, tip) in entries.items():
         choice.addItem(text, value)
         if tip:

@@ -28,6 +28,7 @@ class ThresholdSlider(QWidget):
         self.number.setDecimals(3)
         self.number.setSingleStep(0.01)
         self.number.setAccessibleName("Threshold as a number")
+        self.number.setMaximumWidth(self.number.fontMetrics().horizontalAdvance("0.000") + 64)
         layout = QHBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self.slider, 1)

@@ -53,7 +53,6 @@ def test_every_choice_reaches_the_run_and_the_next_start(form: ClassifyForm, qtb
     form.rule.choose("share")
     form.rule.numbers["share"].setValue(0.25)
     form.tiling.setCurrentIndex(form.tiling.findData("strip"))
-    form.exact.setChecked(True)
     form.tta.setValue(4)
     form.dropout.setValue(9)
     form.compress.setChecked(True)
@@ -61,7 +60,7 @@ def test_every_choice_reaches_the_run_and_the_next_start(form: ClassifyForm, qtb
     form.device.setCurrentIndex(form.device.findData("cpu"))
     form.precision.setCurrentIndex(form.precision.findData("float32"))
     expected = ClassifySettings(
-        stride_um=32.0, min_tissue=0.25, tiling="strip", exact=True, tta=4, mc_dropout=9, compress=True, top_k=25,
+        stride_um=32.0, min_tissue=0.25, tiling="strip", tta=4, mc_dropout=9, compress=True, top_k=25,
         device="cpu", precision="float32",
     )  # fmt: skip
     assert form.settings() == expected
@@ -71,6 +70,12 @@ def test_every_choice_reaches_the_run_and_the_next_start(form: ClassifyForm, qtb
     form.overlap.setValue(-1.5)
     assert form.settings() == replace(expected, stride_um=None, overlap=-1.5)
     assert preference("classify", "overlap") == -1.5
+    # WSInfer's path has one way to look at a patch.
+    form.exact.setChecked(True)
+    assert not form.tta.isEnabled()
+    assert form.settings() == replace(expected, stride_um=None, overlap=-1.5, exact=True, tta=0)
+    form.exact.setChecked(False)
+    assert form.settings().tta == 4
 
 
 def test_ranges_are_those_of_the_job(form: ClassifyForm) -> None:
