@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from conftest import finish
 from qtpy.QtCore import Qt
+from qtpy.QtGui import QHideEvent, QShowEvent
 
 from napari_medpatch.events import run
 from napari_medpatch.geometry import Box
@@ -312,6 +313,11 @@ def test_stitching_stops_within_a_second(viewer: Any, qtbot: Any, heat: Any) -> 
             stitch.row.stop_button.click()
     assert time.monotonic() - began < 1
     assert stitch.row.message.text() == "Stopped."
+    layer = stitch.overlay.layers[0]
+    done = np.isfinite(layer.data)
+    assert done.any(), "what was finished is drawn"
+    assert not done.all()
+    assert layer.contrast_limits[1] >= np.percentile(layer.data[done], 90)
 
 
 def test_docks_are_reused_and_close_cleanly(viewer: Any, qtbot: Any, heat: Any) -> None:
@@ -339,15 +345,14 @@ def test_docks_are_reused_and_close_cleanly(viewer: Any, qtbot: Any, heat: Any) 
 
 
 def test_hiding_the_inspector_hides_the_frame(viewer: Any, qtbot: Any, heat: Any) -> None:
-    viewer.window._qt_window.show()
     inspector = open_inspector(viewer, heat)
     inspector.select((2, 2))
     look(qtbot, inspector)
-    inspector.parentWidget().hide()
+    inspector.hideEvent(QHideEvent())
     assert inspector.frame.layer is None
     click(viewer, heat.data_to_world((1, 1)))
     assert inspector.cell == (2, 2)
-    open_inspector(viewer, heat)
+    inspector.showEvent(QShowEvent())
     assert inspector.frame.layer in viewer.layers
     look(qtbot, inspector)
 
@@ -365,3 +370,34 @@ def test_photographs_without_pixel_size_work_too(viewer: Any, qtbot: Any, classi
     gallery = open_gallery(viewer, layer)
     finish_pictures(qtbot, gallery)
     assert len(gallery.most.cells) + len(gallery.least.cells) == np.isfinite(layer.data).sum()
+
+
+def test_a_run_under_way_can_be_looked_into(viewer: Any, qtbot: Any, classifier: Any, slide_file: Path) -> None:
+    """The layers of the Classify tab, half filled by its job."""
+    from napari_medpatch.events import PatchesScored
+    from napari_medpatch.plugin.live_heat_map import LiveHeatMap
+
+    open_paths(viewer, [slide_file])
+    overlay = LiveHeatMap(viewer, viewer.layers[0], classifier)
+    with closing(open_source(slide_file)) as source, closing(classify(source, classifier, CPU)) as job:
+        scored: list[Any] = []
+        for event in job:
+            overlay.on_events([event])
+            scored += [event] if isinstance(event, PatchesScored) else []
+            if len(scored) == 5:
+                break
+    layer = overlay.layer_of("tumour")
+    gallery, inspector = open_gallery(viewer, layer), open_inspector(viewer, layer)
+    finish_pictures(qtbot, gallery)
+    known = {tuple(cell) for event in scored for cell in event.cells.tolist()}
+    assert set(gallery.most.cells + gallery.least.cells) <= known
+    cell, box = scored[0].cells[0], scored[0].boxes[0]
+    inspector.select(tuple(cell.tolist()))
+    look(qtbot, inspector)
+    assert (*inspector.view.box.start, *inspector.view.box.stop) == tuple(box.tolist())
+    p = scored[0].probabilities[0]
+    assert [bar.value() for bar in inspector.bars.bars.values()] == [round(1000 * float(v)) for v in p]
+    # The layer of the other class takes over when it is selected.
+    viewer.layers.selection.active = overlay.layer_of("other")
+    assert inspector.heat_map.class_index == 0
+    look(qtbot, inspector)
