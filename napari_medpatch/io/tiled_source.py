@@ -1,7 +1,8 @@
 """Sources that decode tile by tile: slides, whatever their file format.
 
-A format brings a :class:`~napari_medpatch.io.tile_reader.TileReader`; this module adds what all slides share: synthetic levels, the tile
-cache, parallel decoding, padding with the background, and a close that waits for running decodes.
+A format brings a :class:`~napari_medpatch.io.tile_reader.TileReader`; this module adds what all slides share:
+synthetic levels, the tile cache, parallel decoding, padding with the background, and a close that waits for
+running decodes.
 """
 
 import itertools

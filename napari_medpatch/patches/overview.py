@@ -13,6 +13,9 @@ from napari_medpatch.io.source import Source, finest_level_at_least
 _BLOCK_PX = 2048
 """Edge of one read in level pixels: 12 MB of RGB, a tenth of a second of JPEG decoding."""
 
+_FILLING_SHARE = 0.97
+"""Of the work, where coarse levels must be computed from full resolution."""
+
 
 @dataclass(frozen=True, slots=True)
 class Overview:
@@ -70,6 +73,11 @@ def read_overview(source: Source, downsample: float) -> Iterator[float | Overvie
     float or Overview
         The finished fraction after each block, the overview at last.
     """
+    # A slide without a pyramid computes its coarse levels first, in steps that can be stopped; others have nothing to do.
+    share = 0.0
+    for done, pieces in getattr(source, "fill_overview", tuple)():
+        share = _FILLING_SHARE * done / pieces
+        yield share
     index = finest_level_at_least(source, downsample)
     level = source.levels[index]
     y_factor, x_factor = level.downsample
@@ -80,7 +88,7 @@ def read_overview(source: Source, downsample: float) -> Iterator[float | Overvie
     for top, bottom in split_axis(shape[0], block):
         for left, right in split_axis(shape[1], block):
             rgb[top:bottom, left:right] = _average(source, index, Box((top, left), (bottom, right)), step)
-            yield (top * shape[1] + (bottom - top) * right) / (shape[0] * shape[1])
+            yield share + (1 - share) * (top * shape[1] + (bottom - top) * right) / (shape[0] * shape[1])
     yield Overview(rgb, (y_factor * step, x_factor * step))
 
 

@@ -58,3 +58,15 @@ def test_working_resolution(pyramid, shape, mpp, expected) -> None:
     source = pyramid(np.zeros((1, 1, 3), np.uint8), None if mpp is None else (mpp, mpp))
     source.levels = (type(source.levels[0])(shape, (1.0, 1.0)),)
     assert working_downsample(source) == pytest.approx(expected)
+
+
+def test_a_slide_without_a_pyramid_is_reduced_in_steps(pyramid) -> None:
+    rgb = np.random.default_rng(0).integers(0, 256, (600, 800, 3), np.uint8)
+    flat = pyramid(rgb)
+    flat.fill_overview = lambda: iter([(1, 3), (2, 3), (3, 3)])
+    *fractions, overview = read_overview(flat, 4)
+    assert isinstance(overview, Overview)
+    assert fractions == sorted(fractions)
+    assert len(fractions) >= 4
+    assert fractions[-1] == 1
+    np.testing.assert_allclose(overview.rgb, rgb.reshape(150, 4, 200, 4, 3).mean(axis=(1, 3)), atol=1e-4)
