@@ -73,7 +73,7 @@ def read_overview(source: Source, downsample: float) -> Iterator[float | Overvie
     float or Overview
         The finished fraction after each block, the overview at last.
     """
-    # A slide without a pyramid computes its coarse levels first, in steps that can be stopped; others have nothing to do.
+    # A slide without a pyramid computes its coarse levels first, in steps that can be stopped.
     share = 0.0
     for done, pieces in getattr(source, "fill_overview", tuple)():
         share = _FILLING_SHARE * done / pieces
