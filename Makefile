@@ -41,6 +41,7 @@ test: lint pyqt6
 
 screenshots: install
 	$(XVFB) $(BIN)/python scripts/screenshots.py docs/images
+	$(XVFB) $(BIN)/python scripts/screenshots.py docs/images --slides
 
 benchmarks: install
 	$(BIN)/python benchmarks/main_job.py ../shared/real

@@ -12,8 +12,11 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--seconds", type=int, default=30, help="time budget of the retraining (default 30)")
     parser.add_argument("--theme", choices=["dark", "light"], default="dark")
+    parser.add_argument("--slides", action="store_true", help="the pictures of docs/slides.md")
     arguments = parser.parse_args()
-    for path in take_screenshots(arguments.folder, seconds=arguments.seconds, theme=arguments.theme):
+    for path in take_screenshots(
+        arguments.folder, seconds=arguments.seconds, theme=arguments.theme, slides=arguments.slides
+    ):
         print(path)
 
 

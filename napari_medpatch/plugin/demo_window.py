@@ -18,7 +18,9 @@ _SIZE = (1500, 950)
 CLASSES = ("lung", "heart", "airway", "vessel", "nodule")
 
 
-def take_screenshots(folder: str | os.PathLike[str], *, seconds: int = 20, theme: str = "dark") -> list[Path]:
+def take_screenshots(
+    folder: str | os.PathLike[str], *, seconds: int = 20, theme: str = "dark", slides: bool = False
+) -> list[Path]:
     """Work through open, classify, segment, paint and export, and save a picture of the window after each.
 
     Parameters
@@ -30,6 +32,8 @@ def take_screenshots(folder: str | os.PathLike[str], *, seconds: int = 20, theme
         Time budget of the retraining.
     theme : str
         ``"dark"`` or ``"light"``.
+    slides : bool
+        Take the pictures of what can be done with a classified slide instead.
 
     Returns
     -------
@@ -41,13 +45,15 @@ def take_screenshots(folder: str | os.PathLike[str], *, seconds: int = 20, theme
         os.environ["NAPARI_CONFIG"] = str(Path(scratch) / "settings.yaml")
         import napari
 
+        from napari_medpatch.plugin.slide_tour import SlideTour
         from napari_medpatch.plugin.tour import Tour
 
         viewer = napari.Viewer(show_welcome_screen=False)
         viewer.theme = theme
         viewer.window.resize(*_SIZE)
         try:
-            return Tour(viewer, Path(scratch), Path(folder)).run(seconds)
+            tour = SlideTour if slides else Tour
+            return tour(viewer, Path(scratch), Path(folder)).run(seconds)
         finally:
             viewer.close()
 

@@ -153,14 +153,18 @@ class Tour:
         start()
         if not runner.is_running:
             raise RuntimeError("a job of the demonstration did not start; is a model missing?")
-        end = time.monotonic() + _PATIENCE
-        while runner.is_running:
-            self.spin(0.05)
-            if time.monotonic() > end:
-                raise TimeoutError("a job of the demonstration did not end")
+        self.wait_until(lambda: not runner.is_running)
         runner.failed.disconnect(failures.append)
         if failures:
             raise RuntimeError(failures[0])
+
+    def wait_until(self, is_so: Callable[[], bool]) -> None:
+        """Let the window live until something is so."""
+        end = time.monotonic() + _PATIENCE
+        while not is_so():
+            self.spin(0.05)
+            if time.monotonic() > end:
+                raise TimeoutError("a job of the demonstration did not end")
 
     def spin(self, seconds: float) -> None:
         """Let the window live."""
