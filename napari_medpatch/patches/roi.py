@@ -60,7 +60,7 @@ class Region:
         return y1 > 0 and x1 > 0 and y0 < shape[0] and x0 < shape[1]
 
     def contains(self, points: npt.ArrayLike) -> BoolArray:
-        """Return which points are inside (even-odd rule within a polygon and its holes).
+        """Return which points are inside, by the even-odd rule for rings that cross themselves.
 
         Parameters
         ----------
@@ -82,7 +82,9 @@ class Region:
             near = first + np.flatnonzero((x[first:last] >= left) & (x[first:last] <= right) & ~found[first:last])
             for start in range(0, len(near), _POINTS):
                 part = near[start : start + _POINTS]
-                found[part] = _inside((ring, *holes), y[part], x[part])
+                found[part] = _inside((ring,), y[part], x[part])
+                if holes:
+                    found[part] &= ~_inside(holes, y[part], x[part])
         inside = np.empty_like(found)
         inside[order] = found
         return inside
@@ -153,8 +155,8 @@ def _inside(rings: tuple[Ring, ...], y: npt.NDArray[np.float64], x: npt.NDArray[
     lines, which = np.unique(y, return_inverse=True)
     row, at = _crossings(rings, lines)
     rows = np.concatenate([which, row])
-    # A point on an edge counts as before it, so that neighbouring polygons share no point.
-    order = np.lexsort((np.r_[np.zeros(len(x), bool), np.ones(len(at), bool)], np.r_[x, at], rows))
+    # A point on an edge counts as after it, so that neighbouring polygons share no point.
+    order = np.lexsort((np.r_[np.ones(len(x), bool), np.zeros(len(at), bool)], np.r_[x, at], rows))
     is_edge = order >= len(x)
     seen = np.cumsum(is_edge)
     ends = np.cumsum(np.bincount(row, minlength=len(lines)))

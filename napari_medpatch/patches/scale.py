@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from napari_medpatch.errors import BundleError, GeometryError, MissingSpacingError
 from napari_medpatch.geometry import Spacing
+from napari_medpatch.io.pixel_size import why_unknown
 from napari_medpatch.io.source import Source
 from napari_medpatch.models.card import ModelCard
 from napari_medpatch.patches.presets import Tiling, tiling_named
@@ -71,7 +72,7 @@ def patch_scale(source: Source, card: ModelCard, *, exact: bool = False, tiling:
     if source.spacing is None:
         if source.kind != "photo":
             raise MissingSpacingError(
-                f"{source.path.name} does not say how large its pixels are, and {card.name} needs "
+                f"{why_unknown(source)}, and {card.name} needs "
                 f"{card.spacing_um_px:g} µm per pixel; give the size with --mpp or in the field 'Pixel size'."
             )
         note = (
