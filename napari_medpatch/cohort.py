@@ -3,12 +3,11 @@
 import os
 from collections.abc import Generator, Iterable
 from contextlib import closing
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_medpatch.cohort_model import keep_loaded
 from napari_medpatch.cohort_outcome import CohortResult, SlideOutcome
-from napari_medpatch.cohort_plan import SlideTask, plan
+from napari_medpatch.cohort_plan import SlideTask, naming, plan
 from napari_medpatch.cohort_slide import slide_job
 from napari_medpatch.events import (
     Event,
@@ -130,7 +129,7 @@ def _one(number: int, task: SlideTask, bundle: "Bundle") -> Generator[Event, Non
                 case Finished():
                     return event.result  # type: ignore[no-any-return]
                 case Noted():
-                    yield Noted(f"{Path(task.path).name}: {event.message}", event.level)
+                    yield Noted(naming(task.path, event.message), event.level)
                 case Started():
                     total = event.total
                     yield SlideProgress(number, task.path, event.done, total)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from napari_medpatch.cohort_connect import check_machines, connected, resources_for, slots_of, wait_for_worker
 from napari_medpatch.cohort_model import ModelReference, refer_to
 from napari_medpatch.cohort_outcome import CohortResult, SlideOutcome
-from napari_medpatch.cohort_plan import SlideTask
+from napari_medpatch.cohort_plan import SlideTask, naming
 from napari_medpatch.cohort_worker import Call, forget_models, score_slide
 from napari_medpatch.errors import ClusterError, MedPatchError
 from napari_medpatch.events import Event, Finished, Job, Noted, SlideDone, SlideProgress, Started, Working
@@ -189,7 +189,7 @@ class ClusterRun:
                     )
                 slide.worker = str(message["worker"])
             case "noted":
-                yield Noted(f"{Path(path).name}: {message['message']}", message["level"])
+                yield Noted(naming(path, message["message"]), message["level"])
             case "progress":
                 slide.share = min(1.0, message["patches"] / max(message["total"], 1))
                 yield SlideProgress(self._done(), path, message["patches"], message["total"], message["worker"])

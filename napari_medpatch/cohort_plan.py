@@ -139,6 +139,12 @@ def plan(
 _MASKS = (".png", ".tif", ".tiff", ".ome.tiff")
 
 
+def naming(path: str, message: str) -> str:
+    """Return a sentence that says which slide it is about."""
+    name = Path(path).name
+    return message if name in message else f"{name}: {message}"
+
+
 def _matches(path: str) -> Sequence[str]:
     if not glob.has_magic(path) or Path(path).exists():
         return [path]

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from napari_medpatch.cohort_plan import expand, is_folder_of_patches, plan
+from napari_medpatch.cohort_plan import expand, is_folder_of_patches, naming, plan
 from napari_medpatch.errors import OutputError, UnsupportedFormatError
 from napari_medpatch.infer.classify_result import DEFAULTS, ClassifySettings
 
@@ -92,3 +92,8 @@ def test_a_missing_region_is_told(slides, tmp_path) -> None:
 def test_a_file_where_the_folder_should_be(slides, tmp_path) -> None:
     with pytest.raises(OutputError, match="is a file"):
         plan(slides, slides[0], DEFAULTS)
+
+
+def test_sentences_name_their_slide_once() -> None:
+    assert naming("slides/a.svs", "It is coarse.") == "a.svs: It is coarse."
+    assert naming("slides/a.svs", "a.svs is coarse.") == "a.svs is coarse."
