@@ -123,11 +123,14 @@ def test_killed_at_random_moments_with_augmentation(play, tmp_path) -> None:
     assert sorted(_files(whole)) == ["slide.csv", "slide.geojson.gz", "slide.json", "slide.ome.tiff"]
 
 
-@pytest.mark.parametrize("change", [{"batch_size": 7}, {"threads": 1}, {"batch_size": 0}])
-def test_other_batches_and_threads_after_the_kill_change_nothing(play, tmp_path, change) -> None:
+@pytest.mark.parametrize(
+    ("change", "settings"),
+    [({"batch_size": 7}, {}), ({"threads": 1}, {"mc_dropout": 2}), ({"batch_size": 0}, {"exact": True})],
+)
+def test_other_batches_and_threads_after_the_kill_change_nothing(play, tmp_path, change, settings) -> None:
     stopped = {"at_replace": 7}
     rounds = [(tmp_path / "whole", {}), (tmp_path / "broken", stopped), (tmp_path / "broken", {"settings": change})]
-    _, killed, _ = play(rounds, {"mc_dropout": 2} if change == {"threads": 1} else {})
+    _, killed, _ = play(rounds, settings)
     assert 0 < killed["after"] < PATCHES
     assert _resumed(tmp_path / "broken") == killed["after"]
     broken, whole = _files(tmp_path / "broken"), _files(tmp_path / "whole")
