@@ -34,6 +34,7 @@ def classify(
     out: Path | str | None = None,
     tissue: TissueMask | None = None,
     roi: Region | None = None,
+    keep: Path | None = None,
 ) -> Job:
     """Find tissue, lay patches at the model's spacing over it and score them.
 
@@ -53,6 +54,9 @@ def classify(
         user), or else found by the method of ``settings.tiling``.
     roi : Region, optional
         Only patches whose centre is inside are looked at.
+    keep : Path, optional
+        Without ``out``: folder of the scores while the job runs, so that a stopped one resumes all the same.
+        It is removed when the job is done.
 
     Yields
     ------
@@ -96,7 +100,7 @@ def classify(
         min_tissue=settings.min_tissue, roi=roi, exact=settings.exact,
     )  # fmt: skip
     _check_cells(source, card, grid, tissue, roi)
-    run = ClassifyRun(source, bundle, settings, scale, grid, files, image, roi, origin)
+    run = ClassifyRun(source, bundle, settings, scale, grid, files, image, roi, origin, keep)
     yield from run.events(began)
 
 

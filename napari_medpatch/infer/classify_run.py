@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import closing
 from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -56,6 +57,8 @@ class ClassifyRun:
         The region of interest that limited the grid, for the record.
     tissue : str
         For the record: the mask was ``"found"``, ``"corrected"`` by the user or ``"given"``.
+    keep : Path, optional
+        Folder of scores while the run is under way, where there are no files.
 
     Raises
     ------
@@ -74,11 +77,13 @@ class ClassifyRun:
         image: str,
         roi: "Region | None" = None,
         tissue: str = "given",
+        keep: Path | None = None,
     ) -> None:
         self.source, self.settings, self.grid, self.roi = source, settings, grid, roi
         self.tissue = tissue
         self.bundle, self.method = choose_scoring(bundle, settings)
         self.files = replace(files, compress=settings.compress) if files is not None else None
+        self.parts = files.parts if files is not None else keep
         self.level = 0 if settings.exact else finest_level_at_least(source, scale.downsample)
         self.names = bundle.card.class_names
         self.extra_names = self.method.extra_names
@@ -98,10 +103,7 @@ class ClassifyRun:
         if earlier is not None:
             yield from self._read_back(*earlier)
             return
-        store = ScoreStore(
-            self.files.parts if self.files is not None else None,
-            self.fingerprint, self.columns, resume=self.settings.resume,
-        )  # fmt: skip
+        store = ScoreStore(self.parts, self.fingerprint, self.columns, resume=self.settings.resume)
         scorer, noted = resumed_scorer(
             self.bundle, self.method, self.settings, store, self.grid.cells, exact=self.settings.exact
         )
@@ -116,7 +118,7 @@ class ClassifyRun:
         result = self._result(self._provenance(scorer, len(kept), started, time.perf_counter() - began))
         if self.files is not None:
             self.files.write(result, self.source.spacing, self.bundle.card.threshold)
-            store.remove()
+        store.remove()
         yield Finished(result)
 
     def _read_back(self, scores: PatchScores, record: Mapping[str, Any]) -> Iterator[Event]:

@@ -96,8 +96,8 @@ class ClassifyForm(QWidget):
             form,
             "O&utput folder",
             self.folder,
-            "Table, QuPath GeoJSON, OME-TIFF and record are written here; a "
-            "stopped run resumes from it. Empty keeps the result in the window.",
+            "Table, QuPath GeoJSON, OME-TIFF and record are written here. Empty keeps the result in the window; "
+            "a stopped run goes on where it was in either case.",
         )
         return form
 

@@ -18,6 +18,7 @@ from napari_medpatch.plugin.results_panel import ResultsPanel
 from napari_medpatch.plugin.settings import preference
 from napari_medpatch.plugin.tab import Tab
 from napari_medpatch.plugin.tissue_box import TissueBox
+from napari_medpatch.plugin.unfinished import unfinished_folder
 
 
 class ClassifyWidget(Tab):
@@ -83,7 +84,9 @@ class ClassifyWidget(Tab):
 
             from napari_medpatch.infer.classify import classify
 
-            return classify(source_of(image), bundle, settings, out=out, tissue=tissue, roi=roi)
+            source = source_of(image)
+            keep = unfinished_folder(source, bundle.card.name)
+            return classify(source, bundle, settings, out=out, tissue=tissue, roi=roi, keep=keep)
 
         self.overlay = LiveHeatMap(self.viewer, image, bundle, str(preference("classify", "below_threshold")))
         self.overlay.settings = asdict(settings)
@@ -116,8 +119,6 @@ class ClassifyWidget(Tab):
         """Keep what was scored: the map, and where files are written the scores to go on from."""
         if self.overlay is not None:
             self.overlay.on_stopped()
-            if self.overlay.result is not None and not self.form.folder.text():
-                self.row.say("Stopped; the map keeps what was scored. With an output folder, Run would go on from it.")
             self.results.update_scores(final=True)
 
     def _say_spacing(self) -> None:

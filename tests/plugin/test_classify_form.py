@@ -22,6 +22,7 @@ from napari_medpatch.plugin.layers import layer_data, role_of
 from napari_medpatch.plugin.open import open_paths
 from napari_medpatch.plugin.settings import preference
 from napari_medpatch.plugin.tissue_layer import tissue_layer
+from napari_medpatch.plugin.unfinished import unfinished_folder
 
 
 @pytest.fixture
@@ -132,10 +133,11 @@ def test_a_drawn_region_limits_the_run_as_the_job_does(tab: ClassifyWidget, qtbo
     assert tab.results.table.rowCount() == 2
 
 
+@pytest.mark.parametrize("folder", ["out", ""])
 def test_stop_then_run_goes_on_and_ends_like_an_unbroken_run(
-    tab: ClassifyWidget, qtbot: Any, classifier: Any, tmp_path: Path
+    tab: ClassifyWidget, qtbot: Any, classifier: Any, tmp_path: Path, folder: str
 ) -> None:
-    tab.form.folder.setText(str(tmp_path / "out"))
+    tab.form.folder.setText(str(tmp_path / folder) if folder else "")
     tab.form.overlap.setValue(0.75)
 
     def stop_soon(_events: list[Any]) -> None:
@@ -155,6 +157,7 @@ def test_stop_then_run_goes_on_and_ends_like_an_unbroken_run(
     unbroken = run(classify(tab.current.live, classifier, tab.form.settings()))
     np.testing.assert_allclose(tab.overlay.result.probabilities, unbroken.probabilities, atol=1e-6)
     assert not any(layer in tab.viewer.layers for layer in stopped.layers)
+    assert not unfinished_folder(tab.current.live, classifier.card.name).exists()
     assert tab.results.title.text().endswith(f"{tab.overlay.total:,} patches scored")
 
 
