@@ -1,7 +1,7 @@
 """One classification run: what is left to score, scoring it, keeping it."""
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from contextlib import closing
 from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
@@ -19,12 +19,13 @@ from napari_medpatch.infer.choose_scoring import choose_scoring, describe_random
 from napari_medpatch.infer.classify_outputs import ClassifyFiles, cells_of, shown_extras
 from napari_medpatch.infer.classify_result import ClassifyResult, ClassifySettings
 from napari_medpatch.infer.feed import Feed, PatchReader
+from napari_medpatch.infer.level_gate import Agreed, agreeing_level, coarser_levels
 from napari_medpatch.infer.resumed_scorer import resumed_scorer
 from napari_medpatch.infer.run_record import describe_model, describe_region, describe_source, digest, versions
 from napari_medpatch.infer.score_store import Keys, ScoreStore, Values, in_whole_batches
 from napari_medpatch.infer.scoring import check_scores, split_scores
 from napari_medpatch.io.scores import Extras, PatchScores
-from napari_medpatch.io.source import Source, finest_level_at_least
+from napari_medpatch.io.source import Source
 from napari_medpatch.patches.grid import PatchGrid, PatchScale
 from napari_medpatch.patches.stitch import empty_map, gather, scatter
 
@@ -84,7 +85,8 @@ class ClassifyRun:
         self.bundle, self.method = choose_scoring(bundle, settings)
         self.files = replace(files, compress=settings.compress) if files is not None else None
         self.parts = files.parts if files is not None else keep
-        self.level = 0 if settings.exact else finest_level_at_least(source, scale.downsample)
+        self.level = 0
+        self.levels = [] if settings.exact else coarser_levels(source, scale.downsample)
         self.names = bundle.card.class_names
         self.extra_names = self.method.extra_names
         self.columns = len(self.names) + len(self.extra_names)
@@ -93,7 +95,7 @@ class ClassifyRun:
         self.image = image
         self.fingerprint = digest(
             image, self.model["digest"], __version__, settings.precision, settings.exact,
-            self.level, describe_randomness(settings), grid.boxes(),
+            self.levels, describe_randomness(settings), grid.boxes(),
         )  # fmt: skip
 
     def events(self, began: float) -> Iterator[Event]:
@@ -107,6 +109,7 @@ class ClassifyRun:
         scorer, noted = resumed_scorer(
             self.bundle, self.method, self.settings, store, self.grid.cells, exact=self.settings.exact
         )
+        yield from self._choose_level(scorer)
         todo = self._unscored(store, scorer.batch_size)
         kept = self.grid.cells[~todo]
         yield self._started(len(kept))
@@ -136,6 +139,17 @@ class ClassifyRun:
         result = self._result(provenance | {"settings": asdict(self.settings)})
         self.files.write(result, self.source.spacing, self.bundle.card.threshold, again=True)
         yield Finished(result)
+
+    def _choose_level(self, scorer: "PatchScorer") -> Generator[Event, None, None]:
+        """Look at which level patches score as at level 0; says so every second, which also lets Stop in."""
+        spoke = time.monotonic()
+        with closing(agreeing_level(self.source, self.grid.boxes(), self.levels, scorer)) as trial:
+            while (step := next(trial, None)) is not None:
+                if isinstance(step, Agreed):
+                    self.level = step.level
+                elif time.monotonic() - spoke > 0.8:
+                    spoke = time.monotonic()
+                    yield Noted(f"Comparing scores at level {step} of {self.source.path.name} with those at level 0.")
 
     def _started(self, done: int) -> Started:
         context = {"grid": self.grid, "class_names": self.names, "extra_names": self.extra_names}

@@ -14,9 +14,6 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
-_ENOUGH = 1.5
-"""From this many pixels of the level per pixel of the network on, the resize makes all the difference."""
-
 _PHASES = 64
 
 
@@ -80,9 +77,9 @@ def level_filter(
     Returns
     -------
     LevelFilter or None
-        None where the level is level 0 or fine enough.
+        None for level 0.
     """
-    if max(downsample) <= 1 or min(r / t for r, t in zip(read, target, strict=True)) >= _ENOUGH:
+    if max(downsample) <= 1:
         return None
     lacking = []
     for whole, factor, pixels, wanted in zip(patch, downsample, read, target, strict=True):

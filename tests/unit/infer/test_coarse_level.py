@@ -30,12 +30,14 @@ def test_variance_of_the_triangle_is_that_of_pils_weights() -> None:
     assert triangle_variance(10) == pytest.approx(100 / 6, rel=0.02)
 
 
-def test_no_filter_where_the_resize_decides() -> None:
+def test_what_a_level_lacks() -> None:
     assert level_filter((448, 448), (1.0, 1.0), (448, 448), (224, 224)) is None
-    assert level_filter((896, 896), (2.0, 2.0), (448, 448), (224, 224)) is None
     near = level_filter((448, 448), (2.0, 2.0), (224, 224), (224, 224))
     assert near is not None
     assert near.variance == pytest.approx((0.125, 0.125))
+    far = level_filter((3584, 3584), (2.0, 2.0), (1792, 1792), (224, 224))
+    assert far is not None
+    assert far.variance == pytest.approx((0, 0), abs=0.2)
 
 
 @pytest.mark.parametrize("shift", [(0.0, 0.0), (0.5, -0.25), (-0.5, 0.5)])
