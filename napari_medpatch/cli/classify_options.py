@@ -20,7 +20,9 @@ def add_patch_options(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument("--stride", type=float, metavar="UM", help="µm from patch to patch, instead of --overlap")
     group.add_argument("--min-tissue", type=float, metavar="F", help="take patches with at least this share of tissue")
-    group.add_argument("--tiling", default="wsinfer", metavar="NAME", help="rule of tiling: wsinfer (default), strip")
+    group.add_argument(
+        "--tiling", default="wsinfer", metavar="NAME", help="rule of tiling: wsinfer (default), wsinfer-full, strip"
+    )
     group.add_argument(
         "--roi", type=Path, metavar="FILE", help="GeoJSON of where to look; a folder of <stem>.geojson for many slides"
     )

@@ -21,7 +21,11 @@ def add_source_options(parser: argparse.ArgumentParser) -> None:
 
 def add_device_options(parser: argparse.ArgumentParser) -> None:
     """Add where and how a model runs."""
-    parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, mps (default auto)")
+    parser.add_argument(
+        "--device",
+        default="auto",
+        help="auto, cpu, mps, cuda, cuda:1; several GPUs: cuda:0,cuda:1 or cuda:all (default auto)",
+    )
     parser.add_argument("--precision", default="auto", choices=["auto", "float32", "bfloat16"], help="default auto")
 
 

@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import logging
 import sys
 from pathlib import Path
 from typing import Any
@@ -90,7 +91,7 @@ def test_the_cluster_takes_a_single_slide_too(slides, tmp_path, monkeypatch) -> 
     given: dict[str, Any] = {}
 
     def remembered(paths: list[str], *_: object, **options: object) -> Any:
-        given.update(options, paths=paths)
+        given.update(options, paths=paths, level=logging.getLogger("distributed.client").level)
         yield SlideDone(1, SlideOutcome(paths[0], "done", 5))
         yield Finished(CohortResult(()))
 
@@ -101,6 +102,8 @@ def test_the_cluster_takes_a_single_slide_too(slides, tmp_path, monkeypatch) -> 
     assert given["paths"] == [str(slide)]
     assert given["scheduler"] == "tcp://host:8786"
     assert given["roi"] == Path("r.geojson")
+    assert given["level"] > logging.CRITICAL, "dask's own log stays off the terminal"
+    assert logging.getLogger("distributed.client").level <= logging.CRITICAL
 
 
 @pytest.mark.parametrize(
