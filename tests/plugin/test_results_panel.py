@@ -36,10 +36,15 @@ class Bench:
         self.cells = np.argwhere(np.ones((ROWS, COLS), bool))[5:]
         self.grid = PatchGrid(ROWS, COLS, (100, 100), (100, 100), (0, 0), self.cells)
 
-    def begin(self, names: tuple[str, ...], threshold: float | None = None, model: str = "model") -> LiveHeatMap:
+    def begin(
+        self,
+        names: tuple[str, ...],
+        threshold: float | None = None,
+        model: str = "model",
+        extras: tuple[str, ...] = ("uncertainty",),
+    ) -> LiveHeatMap:
         card = SimpleNamespace(name=model, class_names=names, threshold=threshold)
         run = LiveHeatMap(self.viewer, self.image, SimpleNamespace(card=card))
-        extras = ("uncertainty",)
         context = {"grid": self.grid, "class_names": names, "extra_names": extras}
         run.on_events([Started(len(self.cells), "patches", context=context)])
         self.panel.show_run(run)
@@ -285,3 +290,22 @@ def test_a_run_that_goes_on_replaces_the_one_that_was_stopped(bench: Bench) -> N
     other = bench.begin(("other", "tumour"), model="another")
     bench.finish(other, bench.score(other))
     assert all(layer in bench.viewer.layers and not layer.visible for layer in again.layers)
+
+
+def test_attention_is_drawn_as_weights_and_pools_the_slide(bench: Bench) -> None:
+    run = bench.begin(("other", "tumour"), extras=("attention",))
+    chances = np.linspace(0.1, 0.9, len(bench.cells), dtype=np.float32)
+    values, logits = np.stack([1 - chances, chances], axis=1), (5 * chances - 9).astype(np.float32)
+    boxes = bench.grid.boxes(bench.cells)
+    run.on_events([PatchesScored(len(bench.cells), bench.cells, boxes, values, {"attention": logits})])
+    bench.panel.update_scores(final=True)
+    bench.panel.class_combo.setCurrentText("attention")
+    layer = run.layer_of("attention")
+    shown = layer.data[tuple(bench.cells.T)]
+    np.testing.assert_allclose(shown, np.exp(logits - logits.max()), rtol=1e-5)
+    weights = np.exp(logits.astype(np.float64))
+    pooled = (weights * np.log(chances / (1 - chances))).sum() / weights.sum()
+    assert bench.panel.table.horizontalHeaderItem(4).text() == "Attention"
+    assert float(bench.cell(1, 4)) == pytest.approx(1 / (1 + np.exp(-pooled)), abs=1e-3)
+    # The logits themselves stay what the job gave.
+    np.testing.assert_array_equal(run.tally.extras["attention"][tuple(bench.cells.T)], logits)
