@@ -10,6 +10,7 @@ import numpy as np
 
 from napari_medpatch.errors import DamagedFileError, UnsupportedFormatError
 from napari_medpatch.io.pyramid import StoredLevel, level_downsamples
+from napari_medpatch.io.reading import damaged, gone
 from napari_medpatch.io.tile_cache import Tile
 
 if TYPE_CHECKING:
@@ -140,7 +141,10 @@ class OpenSlideTiles:
         """Return a working handle; the broken one is closed when the last thread lets go of it."""
         with self._lock:
             if self._slide is broken:
-                self._slide = open_handle(self._path)
+                try:
+                    self._slide = open_handle(self._path)
+                except UnsupportedFormatError as error:
+                    raise DamagedFileError(damaged(self._path, "it changed while it was open")) from error
             return self._slide
 
     def _same_pixels(self, level: int, page: "PageTiles") -> bool:
@@ -205,7 +209,7 @@ def open_handle(path: Path) -> Any:
     import openslide
 
     if not path.exists():
-        raise DamagedFileError(f"{path} is no longer there; put it back and open it again.")
+        raise DamagedFileError(gone(path))
     try:
         return openslide.OpenSlide(path)
     except openslide.OpenSlideError as error:

@@ -3,9 +3,13 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from napari_medpatch.errors import GeometryError
 from napari_medpatch.geometry import Spacing
+
+if TYPE_CHECKING:
+    from napari_medpatch.io.source import Source
 
 PRINT_UM = 20.0
 """Coarser than this in a TIFF without a scanner's name is a print or screen resolution (1270 dpi and less)."""
@@ -15,6 +19,10 @@ ABSURD_UM = 100.0
 
 FINEST_UM = 0.005
 """Finer than this no light microscope's camera samples."""
+
+
+COARSEST_UM = 1000.0
+"""Coarser than this is not believed of anybody: a slide would be a few dozen pixels wide."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,12 +52,18 @@ def user_spacing(mpp: float | Sequence[float]) -> Spacing:
     Raises
     ------
     GeometryError
-        If it is not one or two positive numbers.
+        If it is not one or two positive numbers, or cannot be true of a microscope slide.
     """
     values = (mpp, mpp) if isinstance(mpp, int | float) else tuple(mpp)
     if len(values) != 2:
         raise GeometryError(f"A pixel size is one number or (y, x) in µm, not {mpp!r}.")
-    return Spacing((float(values[0]), float(values[1])), "um", "user")
+    spacing = Spacing((float(values[0]), float(values[1])), "um", "user")
+    if max(spacing.values) > COARSEST_UM or min(spacing.values) < FINEST_UM:
+        raise GeometryError(
+            f"A pixel of {spacing.values[1]:g} × {spacing.values[0]:g} µm is none of a microscope slide; "
+            "give the size in µm per pixel, such as 0.25."
+        )
+    return spacing
 
 
 def judged(y: float, x: float, origin: str, *, limit: float) -> PixelSize:
@@ -83,3 +97,22 @@ def judged(y: float, x: float, origin: str, *, limit: float) -> PixelSize:
 def unknown(reason: str) -> PixelSize:
     """Return a missing pixel size with its reason, for example ``"the file has no resolution tags"``."""
     return PixelSize(None, f"The pixel size is unknown ({reason}); give it in µm where sizes matter.")
+
+
+def why_unknown(source: "Source") -> str:
+    """Return why a slide has no pixel size, as the beginning of a sentence that says what to do.
+
+    Parameters
+    ----------
+    source : Source
+        Without a spacing.
+
+    Returns
+    -------
+    str
+        Names the file, and the value in it if there is one that cannot be true.
+    """
+    stated, _, _ = str(source.metadata.get("spacing_note", "")).partition(";")
+    if " says " in stated:
+        return f"In {source.path.name}, {stated}"
+    return f"{source.path.name} does not say how large its pixels are"

@@ -47,3 +47,8 @@ def reading(path: str | os.PathLike[str]) -> Iterator[None]:
 def damaged(path: str | os.PathLike[str], detail: str = "it ends early or its data are corrupt") -> str:
     """Return the sentence for a damaged file."""
     return f"{path} is damaged ({detail}); copy or download it again."
+
+
+def gone(path: str | os.PathLike[str]) -> str:
+    """Return the sentence for a file that was there when it was opened."""
+    return f"{path} is no longer there; put it back and open it again."

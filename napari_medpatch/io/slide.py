@@ -128,6 +128,9 @@ def _stated_size(properties: Mapping[str, str], vendor: str) -> PixelSize:
     """Return the pixel size in OpenSlide's properties. Objective power is not a pixel size."""
     y, x = (_number(properties.get(f"openslide.mpp-{axis}")) for axis in "yx")
     if y is None or x is None:
+        stated = properties.get("aperio.MPP")
+        if stated is not None:
+            return PixelSize(None, f"aperio.MPP says {stated!r} µm per pixel, which is no number; give the real size.")
         power = properties.get("openslide.objective-power")
         return unknown(f"the file gives only the objective, {power}×" if power else "the file gives none")
     return judged(y, x, "openslide.mpp-x/-y", limit=_UNBOUNDED if vendor == "dicom" else ABSURD_UM)

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from napari_medpatch.errors import DamagedFileError, UnsupportedFormatError
-from napari_medpatch.io.reading import reading
+from napari_medpatch.io.reading import gone, reading
 from napari_medpatch.io.source import AnyArray
 from napari_medpatch.io.tiff_colour import ToRGB, colour_reader
 from napari_medpatch.io.tile_cache import Tile
@@ -135,6 +135,8 @@ class PageTiles:
                 return self._rows(top, height)
             return self._grouped(top, left, height, width)
         except DECODE_ERRORS as error:
+            if not self._path.exists():
+                raise DamagedFileError(gone(self._path)) from error
             place = f"rows {top}–{top + height - 1}, columns {left}–{left + width - 1}"
             size = f"{self.shape[0]} × {self.shape[1]}"
             raise DamagedFileError(

@@ -105,8 +105,10 @@ def show(viewer: "napari.Viewer", source: "Source", name: str = "") -> "napari.l
 def say_what_is_unknown(source: "Source") -> None:
     """Show one sentence for a slide without a pixel size, and the reader's own notes."""
     if source.kind == "slide" and source.spacing is None:
+        from napari_medpatch.io.pixel_size import why_unknown
+
         warn(
-            f"{source.path.name} does not say how large its pixels are; it is shown in pixels. Give the size in the "
+            f"{why_unknown(source)}; it is shown in pixels. Give the size in the "
             f"Open tab of MedPatch (µm per pixel, often 0.25 or 0.5) before you classify it."
         )
     for note in source.metadata.get("notes", ()):

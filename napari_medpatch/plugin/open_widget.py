@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from qtpy.QtWidgets import QDoubleSpinBox, QGridLayout, QGroupBox, QPushButton, QSpinBox, QVBoxLayout, QWidget
 
 from napari_medpatch.errors import MedPatchError
+from napari_medpatch.io.pixel_size import why_unknown
 from napari_medpatch.plugin.calibrate import add_associated, associated_names, change_volume, set_pixel_size
 from napari_medpatch.plugin.form import add_row, button, combo, in_row, new_form, note
 from napari_medpatch.plugin.layers import META
@@ -16,7 +17,7 @@ from napari_medpatch.plugin.settings import keep, preference
 from napari_medpatch.plugin.tab import Tab
 
 if TYPE_CHECKING:
-    from napari_medpatch.geometry import Spacing
+    from napari_medpatch.io.source import Source
 
 _WINDOW_NAMES = ("lung", "mediastinum", "bone", "brain", "abdomen")
 
@@ -106,18 +107,19 @@ class OpenWidget(Tab):
         source = self.current.live
         if source is None:
             return
-        self._fill_pixel_size(source.spacing)
+        self._fill_pixel_size(source)
         names = associated_names(source)
         self.picture_combo.clear()
         self.picture_combo.addItems(names or ["none in this file"])
         for widget in (self.picture_combo, self.picture_button):
             widget.setEnabled(bool(names))
 
-    def _fill_pixel_size(self, spacing: "Spacing | None") -> None:
+    def _fill_pixel_size(self, source: "Source") -> None:
+        spacing = source.spacing
         self.pixel_note.setVisible(spacing is None)
         self.pixel_note.setText(
-            "The file does not say how large its pixels are. Give the size before you classify: 0.25 µm is usual for "
-            "a 40× scan, 0.5 µm for 20×."
+            f"{why_unknown(source)}. Give the size before you classify: 0.25 µm is usual for a 40× scan, 0.5 µm for "
+            "20×."
         )
         if spacing is not None:
             self.mpp_y.setValue(spacing.values[0])
