@@ -18,7 +18,8 @@ class ClassifySettings:
     Parameters
     ----------
     device : str
-        ``"auto"``, ``"cpu"``, ``"cuda"``, ``"cuda:1"`` or ``"mps"``.
+        ``"auto"``, ``"cpu"``, ``"cuda"``, ``"cuda:1"``, ``"mps"``; several share the patches:
+        ``"cuda:0,cuda:1"`` or ``"cuda:all"``.
     batch_size : int
         Patches per pass; 0 chooses.
     overlap : float
