@@ -40,6 +40,13 @@ def test_paths_are_no_names(text: str) -> None:
         parse_hub_name(text)
 
 
+def test_tests_run_without_a_network_and_without_the_users_downloads() -> None:
+    from huggingface_hub import constants
+
+    assert constants.HF_HUB_OFFLINE
+    assert not Path(constants.HF_HUB_CACHE).exists()
+
+
 def test_an_empty_cache_has_nothing(hub_cache: Path) -> None:
     assert hub_module.hub_cache() == hub_cache
     assert cached_bundle_folder(HubName(BREAST)) is None

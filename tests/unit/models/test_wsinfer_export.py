@@ -115,6 +115,25 @@ def test_a_timm_network_with_half_weights(tmp_path: Path) -> None:
     assert {p.dtype for p in model.parameters()} == {torch.float32}
 
 
+def test_timms_own_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import timm
+
+    create, asked = timm.create_model, []
+
+    def fetched(name: str, *, pretrained: bool, **options: object) -> torch.nn.Module:
+        asked.append(pretrained)
+        torch.manual_seed(7)
+        return create(name, pretrained=False, **options)
+
+    monkeypatch.setattr(timm, "create_model", fetched)
+    bundle = resolve_model(
+        "timm:mobilenetv2_035", pretrained=True, class_names=["a", "b"], spacing_um_px=0.5, patch_size_pixels=40
+    )
+    exported = export_bundle(bundle, tmp_path / "out")
+    assert asked == [True]
+    np.testing.assert_allclose(run_as_wsinfer(exported.path, PATCHES), exact(bundle).softmax(1), atol=1e-5)
+
+
 def test_the_config_follows_the_zoos_schema(tmp_path: Path) -> None:
     steps = (
         {"name": "Resize", "arguments": {"size": [32, 32], "interpolation": "bilinear", "antialias": True}},
