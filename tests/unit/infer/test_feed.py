@@ -86,6 +86,24 @@ def test_error_while_reading_reaches_the_reader() -> None:
     assert seen == [0, 1, 2, 3, 4]
 
 
+def test_batches_for_an_accelerator_are_put_together_in_page_locked_memory(monkeypatch) -> None:
+    import torch
+
+    asked: list[bool] = []
+    empty = torch.empty
+
+    def recorded(*shape, pin_memory: bool = False, **options):
+        asked.append(pin_memory)
+        return empty(*shape, **options)
+
+    monkeypatch.setattr(torch, "empty", recorded)
+    feed = Feed(_chunks(20, 8), _numbers, batch_size=8, threads=2, pinned=True)
+    batches = list(feed)
+    feed.close()
+    assert asked == [True] * len(batches) == [True] * 3
+    assert np.array_equal(np.concatenate([b.pixels for b in batches]), _numbers(np.arange(20)))
+
+
 def _boxes(starts: list[tuple[int, int]], edge: int) -> np.ndarray:
     return np.array([[y, x, y + edge, x + edge] for y, x in starts], np.int64)
 
