@@ -6,9 +6,10 @@ corrected is always kept, and wins over all found ones.
 """
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from napari_medpatch.errors import DamagedFileError, OutputError
 from napari_medpatch.io.fingerprint import same_image
@@ -105,7 +106,9 @@ def kept_tissue(source: Source, method: str = "stain") -> FoundTissue | None:
     record_or_none = _found_record(_file(folder, method))
     if record_or_none is None or record_or_none.version != method_named(method).version:
         return None
-    if not same_image(record_or_none.image, facts):
+    known = record_or_none.image
+    # Specks and holes are judged in µm², so another pixel size gives another mask.
+    if not same_image(known, facts) or known.get("spacing") != _with_spacing(facts, source)["spacing"]:
         return None
     return FoundTissue(record_or_none.tissue, method, kept=True)
 
@@ -149,7 +152,7 @@ def _keep_found(source: Source, tissue: TissueMask, method: str, version: int) -
         return
     try:
         introduce(folder, facts)
-        write_tissue(_file(folder, method), TissueRecord(tissue, method, version, facts))
+        write_tissue(_file(folder, method), TissueRecord(tissue, method, version, _with_spacing(facts, source)))
     except OutputError as error:
         _LOG.warning("The tissue mask was not kept: %s", error)
 
@@ -163,6 +166,10 @@ def _found_record(path: Path) -> TissueRecord | None:
     except DamagedFileError as error:
         _LOG.warning("%s It is found anew.", error)
         return None
+
+
+def _with_spacing(facts: Mapping[str, Any], source: Source) -> dict[str, Any]:
+    return dict(facts) | {"spacing": list(source.spacing.values) if source.spacing is not None else None}
 
 
 def _file(folder: Path, name: str) -> Path:

@@ -69,6 +69,13 @@ def test_a_changed_slide_is_looked_at_again(source, project) -> None:
     assert not find(source).kept
 
 
+def test_another_pixel_size_gives_another_mask(source, project, stained_slide) -> None:
+    find(source)
+    told = ArraySource(stained_slide, "slide", (1.0, 1.0), path=source.path)
+    assert not find(told).kept
+    assert find(told).kept
+
+
 def test_a_correction_wins_over_all_methods(source) -> None:
     mask = TissueMask(np.eye(20, 30, dtype=bool), (30.0, 80 / 3), outlined=True)
     keep_edited_tissue(source, mask, "wsinfer")
