@@ -3,7 +3,7 @@
 import time
 from collections.abc import Generator, Mapping
 from contextlib import closing
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +26,7 @@ from napari_medpatch.patches.tissue import TissueMask
 if TYPE_CHECKING:
     from napari_medpatch.models.bundle import Bundle
 
-__all__ = ["CamResult", "ExplainResult", "ExplainSettings", "GradCam", "explain"]
+__all__ = ["CamResult", "ExplainResult", "ExplainSettings", "GradCam", "explain", "write_explanation"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +146,52 @@ def explain(
     OutputError
         If ``out`` cannot be written.
     """
+    began = time.perf_counter()
+    plan, level = _planned(source, bundle, region, roi, out)
+    if not settings.everywhere:
+        tissue = tissue or (yield from _find_tissue(source))
+        plan = plan.only(tissue) if tissue is not None else plan
+    if cam is None:
+        yield Noted(f"Loading {bundle.card.name}…")
+        cam = GradCam(bundle, device=settings.device, layer=settings.layer)
+    chosen = _class_in_the_middle(source, cam, plan, level) if class_index is None else cam.checked(class_index)
+    run = _Run(source, bundle, cam, plan, level, settings)
+    yield from run.events(chosen)
+    result = run.result(chosen, roi, time.perf_counter() - began)
+    if out is not None:
+        result = replace(result, files=(write_explanation(result, out),))
+    yield Finished(result)
+
+
+def write_explanation(result: ExplainResult, path: Path | str) -> Path:
+    """Write a stitched map as OME-TIFF, values 0…1 as float32, at its place in µm.
+
+    Raises
+    ------
+    OutputError
+        If the file cannot be written.
+    """
+    from napari_medpatch.io.export_note import ExportNote
+    from napari_medpatch.io.ome import write_ome_tiff
+
+    channel = f"Grad-CAM {result.class_name}"
+    unit = result.provenance["source"]["spacing_unit"]
+    return write_ome_tiff(
+        result.heat[None],
+        path,
+        pixel_size=result.transform.scale if unit else None,
+        unit=unit or "um",
+        origin=result.transform.translate if unit else None,
+        channel_names=(channel,),
+        axes="CYX",
+        note=ExportNote("probabilities", (channel,), result.provenance),
+    )
+
+
+def _planned(
+    source: Source, bundle: "Bundle", region: Box, roi: Region | None, out: Path | str | None
+) -> tuple[RegionPlan, int]:
+    """Check what was asked for; return the patches and the level to read."""
     from napari_medpatch.io.atomic import check_writable
 
     if source.kind == "volume":
@@ -157,18 +203,7 @@ def explain(
         raise GeometryError("The region of interest lies outside the image; draw it again, or choose another file.")
     if out is not None:
         check_writable(Path(out))
-    if not settings.everywhere:
-        tissue = tissue or (yield from _find_tissue(source))
-        plan = plan.only(tissue) if tissue is not None else plan
-    if cam is None:
-        yield Noted(f"Loading {bundle.card.name}…")
-        cam = GradCam(bundle, device=settings.device, layer=settings.layer)
-    began = time.perf_counter()
-    level = finest_level_at_least(source, scale.downsample)
-    chosen = _class_in_the_middle(source, cam, plan, level) if class_index is None else cam.checked(class_index)
-    run = _Run(source, bundle, cam, plan, level, settings)
-    yield from run.events(chosen)
-    yield Finished(run.result(chosen, roi, Path(out) if out is not None else None, time.perf_counter() - began))
+    return plan, finest_level_at_least(source, scale.downsample)
 
 
 class _Run:
@@ -201,7 +236,7 @@ class _Run:
                 done += len(batch.index)
                 yield Working(done)
 
-    def result(self, class_index: int, roi: Region | None, out: Path | None, seconds: float) -> ExplainResult:
+    def result(self, class_index: int, roi: Region | None, seconds: float) -> ExplainResult:
         heat, top = normalised(self._in_region(roi), self.settings.percentile)
         name = self.bundle.card.class_names[class_index]
         grid, transform = self.plan.grid, self.plan.grid.transform(self.source.spacing)
@@ -222,10 +257,7 @@ class _Run:
                 "versions": versions(),
             }
         )
-        if out is not None:
-            _write(heat, out, self.source, transform, name, record)
-        files = (out,) if out is not None else ()
-        return ExplainResult(heat, grid, transform, class_index, name, self.cam.layer, files, record)
+        return ExplainResult(heat, grid, transform, class_index, name, self.cam.layer, provenance=record)
 
     def _in_region(self, roi: Region | None) -> npt.NDArray[np.float32]:
         """Return the raw map, NaN outside the region of interest."""
@@ -253,23 +285,3 @@ def _class_in_the_middle(source: Source, cam: GradCam, plan: RegionPlan, level: 
     nearest = int(np.argmin(((centres - plan.grid.middle) ** 2).sum(axis=1)))
     pixels = PatchReader(source, plan.boxes[nearest : nearest + 1], level).load(np.array([0]))
     return int(cam.maps(pixels)[2][0])
-
-
-def _write(
-    heat: npt.NDArray[np.float32], path: Path, source: Source, place: GridTransform, name: str, record: Any
-) -> None:
-    from napari_medpatch.io.export_note import ExportNote
-    from napari_medpatch.io.ome import write_ome_tiff
-
-    channel = f"Grad-CAM {name}"
-    calibrated = source.spacing is not None
-    write_ome_tiff(
-        heat[None],
-        path,
-        pixel_size=place.scale if calibrated else None,
-        unit=source.spacing.unit if source.spacing is not None else "um",
-        origin=place.translate if calibrated else None,
-        channel_names=(channel,),
-        axes="CYX",
-        note=ExportNote("probabilities", (channel,), record),
-    )

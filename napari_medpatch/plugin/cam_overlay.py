@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     import napari
     import napari.layers
 
+EXPLAINED = "medpatch_explained"
+"""Key of the result in ``layer.metadata``, for the Export tab."""
+
 _PERCENTILE = 99.5
 
 
@@ -66,6 +69,7 @@ class CamOverlay(ResultLayers):
         layer.data = result.heat
         layer.contrast_limits_range = layer.contrast_limits = (0, 1)
         layer.metadata["medpatch"]["provenance"] = dict(result.provenance)
+        layer.metadata[EXPLAINED] = result
         self.settle()
 
     def _begin(self, event: Started) -> None:

@@ -1,6 +1,7 @@
 """The Export tab: results into files that other programs open."""
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -8,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from qtpy.QtWidgets import QFileDialog, QVBoxLayout, QWidget
 
 from napari_medpatch.events import Finished, Job, Noted
+from napari_medpatch.plugin.cam_overlay import EXPLAINED
 from napari_medpatch.plugin.form import PathField, add_row, combo, new_form, note
 from napari_medpatch.plugin.job_row import JobRow
 from napari_medpatch.plugin.jobs import JobRunner
@@ -111,6 +113,8 @@ class ExportWidget(Tab):
         if role in _PATCHES:
             result = layer.metadata["medpatch_result"]
             return lambda path: save_scores(result, attributes, path)
+        if role == "grad-cam":
+            return partial(_save_explanation, layer.metadata[EXPLAINED])
         if role == "probability":
             maps = self._siblings(layer)
             return lambda path: save_values(_stacked([m.data for m in maps]), attributes, path)
@@ -160,8 +164,8 @@ class ExportWidget(Tab):
         self.format_combo.blockSignals(False)
         role = role_of(layer)
         self.hint.setText(
-            "The run has not finished: its scores can be written when it has."
-            if role in _PATCHES and not formats
+            "The run has not finished: its values can be written when it has."
+            if role in ("grad-cam", *_PATCHES) and not formats
             else ""
         )
         self.hint.setVisible(bool(self.hint.text()))
@@ -188,7 +192,7 @@ class ExportWidget(Tab):
 def _is_result(layer: "napari.layers.Layer") -> bool:
     from napari.layers import Labels
 
-    return isinstance(layer, Labels) or role_of(layer) in ("probability", *_PATCHES)
+    return isinstance(layer, Labels) or role_of(layer) in ("probability", "grad-cam", *_PATCHES)
 
 
 def _formats(layer: "napari.layers.Layer") -> tuple[tuple[str, str], ...]:
@@ -196,8 +200,17 @@ def _formats(layer: "napari.layers.Layer") -> tuple[tuple[str, str], ...]:
     role = role_of(layer)
     if role in _PATCHES:
         return _SCORES if "medpatch_result" in layer.metadata else ()
+    if role == "grad-cam":
+        return (_TIFF,) if EXPLAINED in layer.metadata else ()
     kind = kind_of(image_of(layer)) or ("volume" if layer.ndim == 3 else "photo")
     return _FORMATS[("probability" if role == "probability" else "labels", kind)]
+
+
+def _save_explanation(result: Any, path: Path) -> Path:
+    """Write a stitched Grad-CAM; the core is imported when it is needed."""
+    from napari_medpatch.infer.explain import write_explanation
+
+    return write_explanation(result, path)
 
 
 def _stacked(maps: list[Any]) -> Any:

@@ -18,6 +18,8 @@ from napari_medpatch.infer.classify import ClassifySettings, classify
 from napari_medpatch.infer.explain import ExplainSettings, GradCam, explain
 from napari_medpatch.infer.gallery import most_and_least
 from napari_medpatch.io.detect import open_source
+from napari_medpatch.io.ome import read_ome_geometry
+from napari_medpatch.plugin.export_widget import ExportWidget
 from napari_medpatch.plugin.layers import like_source, provenance, role_of
 from napari_medpatch.plugin.links import belongs_to, source_of
 from napari_medpatch.plugin.open import open_paths
@@ -271,7 +273,9 @@ def test_a_turned_slide_is_clicked_where_it_is_drawn(viewer: Any, qtbot: Any, he
     np.testing.assert_allclose(found, corners_in_world(image, result.grid.box(*inspector.cell)))
 
 
-def test_stitching_over_the_view_adds_a_map_at_its_place(viewer: Any, qtbot: Any, heat: Any, classifier: Any) -> None:
+def test_stitching_over_the_view_adds_a_map_at_its_place(
+    viewer: Any, qtbot: Any, heat: Any, classifier: Any, tmp_path: Path
+) -> None:
     inspector = open_inspector(viewer, heat)
     inspector.classes.setCurrentIndex(2)
     image, stitch = viewer.layers[0], inspector.stitch
@@ -289,6 +293,14 @@ def test_stitching_over_the_view_adds_a_map_at_its_place(viewer: Any, qtbot: Any
     assert tuple(layer.contrast_limits) == (0, 1)
     assert layer.metadata["medpatch"]["class_names"] == ["tumour"]
     assert "tumour" in stitch.row.message.text()
+    # The Export tab writes it where it lies.
+    tab = ExportWidget(viewer)
+    qtbot.addWidget(tab)
+    tab.choose(layer)
+    tab.path.setText(str(tmp_path / "cam.ome.tiff"))
+    finish(qtbot, tab.runner, tab.row.run_button.click)
+    facts = read_ome_geometry(tmp_path / "cam.ome.tiff")
+    assert facts.origin == pytest.approx(expected.transform.translate)
     # Over a drawn region: a triangle.
     stitch.where.setCurrentIndex(1)
     stitch.row.run_button.click()
