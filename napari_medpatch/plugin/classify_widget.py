@@ -68,7 +68,7 @@ class ClassifyWidget(Tab):
         """Start the job on the current image."""
         image, bundle = self.current.layer, self.model.bundle()
         if image is None or bundle is None:
-            self.row.say("Choose a model first.")
+            self.row.say(self.model.why_none())
             return
         try:
             roi = self.form.region.region()

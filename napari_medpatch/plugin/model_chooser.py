@@ -99,6 +99,11 @@ class ModelChooser(QWidget):
         chosen = self.combo.currentData()
         return self._zoo_bundle(chosen) if _is_zoo(chosen) else chosen
 
+    def why_none(self) -> str:
+        """Return what to do where :meth:`bundle` is None."""
+        absent = _is_zoo(self.combo.currentData())
+        return "Download this model first, or choose another." if absent else "Choose a model first."
+
     def choose(self, name: str) -> None:
         """Choose a model of the list by its name."""
         index = self._index_of(name)

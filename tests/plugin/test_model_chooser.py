@@ -75,6 +75,7 @@ def test_a_model_that_is_not_here_can_be_chosen_but_not_run(chooser: ModelChoose
     chooser.offer(["patch-classifier"])
     chooser.choose(BREAST)
     assert chooser.bundle() is None
+    assert chooser.why_none() == "Download this model first, or choose another."
     assert chooser.download.isVisible()
     assert "Patches of 350 pixels at 0.25 µm" in chooser.card.text()
     assert not chooser.read_button.isEnabled()
