@@ -11,7 +11,20 @@ from npe2 import PluginManifest
 import napari_medpatch
 
 PATH = Path(napari_medpatch.__file__).with_name("napari.yaml")
-SLOW = ("torch", "torchvision", "timm", "monai", "skimage", "sklearn", "scipy", "zarr", "dask", "distributed", "pandas", "pyqtgraph")
+SLOW = (
+    "torch",
+    "torchvision",
+    "timm",
+    "monai",
+    "skimage",
+    "sklearn",
+    "scipy",
+    "zarr",
+    "dask",
+    "distributed",
+    "pandas",
+    "pyqtgraph",
+)
 SECONDS = 0.3
 """Of the processor; wall time says more about the machine's other work than about the module."""
 
