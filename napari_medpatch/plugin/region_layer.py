@@ -37,7 +37,7 @@ def draw_region(viewer: "napari.Viewer", image: "napari.layers.Image") -> "napar
 
     layer = Shapes(
         ndim=2,
-        name=f"{image.name} region",
+        name=f"Region of {image.name}",
         edge_color="#e69f00",
         face_color="#e69f0033",
         edge_width=_line_width(viewer, image),
