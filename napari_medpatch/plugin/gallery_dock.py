@@ -60,7 +60,7 @@ class GalleryDock(QWidget):
         heat = heat_map_of(layer)
         if heat is None:
             return
-        if self.heat_map is None or heat.image is not self.heat_map.image or heat.bundle is not self.heat_map.bundle:
+        if not heat.is_like(self.heat_map):
             self.runner.stop()
             self.pictures.clear()
         self.heat_map = heat

@@ -70,6 +70,14 @@ class HeatMap:
             return dict(result.extras)
         return dict(run.tally.extras) if run is not None and run.tally is not None else {}
 
+    def is_like(self, other: "HeatMap | None") -> bool:
+        """Whether another heat map is of the same image, model and grid, so that cells mean the same."""
+        if other is None or self.image is not other.image or self.bundle is not other.bundle:
+            return False
+        shape = self.layer.data.shape
+        last = (shape[0] - 1, shape[1] - 1)
+        return shape == other.layer.data.shape and all(self.box_of(c) == other.box_of(c) for c in ((0, 0), last))
+
     def values_of(self, by: str, class_index: int) -> "np.ndarray[Any, Any]":
         """Return the ``(rows, cols)`` of an extra, or of a class's probability for any other name."""
         return self.extras.get(by, self.probabilities[..., class_index])

@@ -60,7 +60,7 @@ class PatchInspector(QWidget):
         heat = heat_map_of(layer)
         if heat is None:
             return
-        if self.heat_map is None or heat.image is not self.heat_map.image or heat.bundle is not self.heat_map.bundle:
+        if not heat.is_like(self.heat_map):
             self.clear()
         self.heat_map = self.stitch.heat_map = heat
         self._offer_classes(heat)
@@ -183,6 +183,7 @@ class PatchInspector(QWidget):
         self.heat_map = self.stitch.heat_map = None
         self.clear()
         self.stitch.runner.stop()
+        self._cams = LoadedCam()
         self.title.setText("The heat map was removed; run a classification, or select another heat map.")
         self.setEnabled(False)
 

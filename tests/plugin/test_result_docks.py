@@ -16,9 +16,10 @@ from napari_medpatch.events import run
 from napari_medpatch.geometry import Box
 from napari_medpatch.infer.classify import ClassifySettings, classify
 from napari_medpatch.infer.explain import ExplainSettings, GradCam, explain
-from napari_medpatch.infer.gallery import most_and_least
+from napari_medpatch.infer.gallery import most_and_least, thumbnail
 from napari_medpatch.io.detect import open_source
 from napari_medpatch.io.ome import read_ome_geometry
+from napari_medpatch.patches.roi import Region
 from napari_medpatch.plugin.export_widget import ExportWidget
 from napari_medpatch.plugin.layers import like_source, provenance, role_of
 from napari_medpatch.plugin.links import belongs_to, source_of
@@ -354,6 +355,32 @@ def test_docks_are_reused_and_close_cleanly(viewer: Any, qtbot: Any, heat: Any) 
     viewer.layers.clear()
     assert INSPECTOR not in viewer.window.dock_widgets
     assert GALLERY in viewer.window.dock_widgets
+
+
+def test_another_grid_makes_a_fresh_start(
+    viewer: Any, qtbot: Any, heat: Any, classifier: Any, slide_file: Path
+) -> None:
+    """A cell of one run is another patch in the next."""
+    inspector, gallery = open_inspector(viewer, heat), open_gallery(viewer, heat)
+    inspector.select((9, 9))
+    look(qtbot, inspector)
+    finish_pictures(qtbot, gallery)
+    corner = Region((np.array([[200.0, 200.0], [200.0, 900.0], [900.0, 200.0]]),))
+    sparse = ClassifySettings(device="cpu", overlap=-1.0)
+    with closing(open_source(slide_file)) as source:
+        result = run(classify(source, classifier, sparse, roi=corner))
+    other = add_heat(viewer, viewer.layers[0], classifier, result)
+    open_gallery(viewer, other)
+    assert gallery.heat_map.layer is other
+    finish_pictures(qtbot, gallery)
+    first = gallery.most.cells[0]
+    box = result.grid.box(*first)
+    expected = thumbnail(source_of(viewer.layers[0]), (*box.start, *box.stop))
+    shown = gallery.pictures[first].toImage().pixelColor(48, 48)
+    assert [shown.red(), shown.green(), shown.blue()] == expected[48, 48].tolist()
+    open_inspector(viewer, other)
+    assert inspector.cell is None
+    look(qtbot, inspector)
 
 
 def test_hiding_the_inspector_hides_the_frame(viewer: Any, qtbot: Any, heat: Any) -> None:
