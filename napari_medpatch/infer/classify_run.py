@@ -109,7 +109,7 @@ class ClassifyRun:
         scorer, noted = resumed_scorer(
             self.bundle, self.method, self.settings, store, self.grid.cells, exact=self.settings.exact
         )
-        yield from self._choose_level(scorer)
+        yield from self._choose_level(scorer, store)
         todo = self._unscored(store, scorer.batch_size)
         kept = self.grid.cells[~todo]
         yield self._started(len(kept))
@@ -140,8 +140,19 @@ class ClassifyRun:
         self.files.write(result, self.source.spacing, self.bundle.card.threshold, again=True)
         yield Finished(result)
 
-    def _choose_level(self, scorer: "PatchScorer") -> Generator[Event, None, None]:
-        """Look at which level patches score as at level 0; says so every second, which also lets Stop in."""
+    def _choose_level(self, scorer: "PatchScorer", store: ScoreStore) -> Generator[Event, None, None]:
+        """Look at which level patches score as at level 0; says so every second, which also lets Stop in.
+
+        A run that goes on reads from the level of the one that was stopped: another device may judge otherwise.
+        """
+        earlier = store.level()
+        if earlier in (0, *self.levels):
+            self.level = earlier
+            return
+        yield from self._try_levels(scorer)
+        store.keep_level(self.level)
+
+    def _try_levels(self, scorer: "PatchScorer") -> Generator[Event, None, None]:
         spoke = time.monotonic()
         with closing(agreeing_level(self.source, self.grid.boxes(), self.levels, scorer)) as trial:
             while (step := next(trial, None)) is not None:

@@ -45,6 +45,7 @@ class ScoreStore:
         self._columns = columns
         self._batches: dict[str, int] = {}
         self._precision = ""
+        self._level: int | None = None
         self._keys: list[Keys] = []
         self._values: list[Values] = []
         self._flushed = time.monotonic()
@@ -65,6 +66,15 @@ class ScoreStore:
             return None
         size = read_record(self._folder / _RUN).get("batch_size", {}).get(device)
         return size if isinstance(size, int) and size > 0 else None
+
+    def level(self) -> int | None:
+        """Return the level of the image that an earlier run read, None if there is none."""
+        level = read_record(self._folder / _RUN).get("level") if self._folder is not None and self._is_mine() else None
+        return level if isinstance(level, int) else None
+
+    def keep_level(self, level: int) -> None:
+        """Say which level of the image the scores to come are read from."""
+        self._level = level
 
     def describe(self, device: str, batch_size: int, precision: str) -> None:
         """Say how the scores to come are computed; earlier ones of another precision are deleted."""
@@ -113,7 +123,10 @@ class ScoreStore:
         assert self._folder is not None
         known = read_record(self._folder / _RUN) if self._is_mine() else {}
         sizes = known.get("batch_size", {}) | self._batches
-        wanted = {"fingerprint": self._fingerprint, "precision": self._precision, "batch_size": sizes}
+        level = self._level if self._level is not None else known.get("level")
+        wanted = {
+            "fingerprint": self._fingerprint, "precision": self._precision, "batch_size": sizes, "level": level
+        }  # fmt: skip
         if known != wanted:
             write_json(self._folder / _RUN, wanted)
 

@@ -211,3 +211,20 @@ def test_what_a_killed_process_left_half_written_is_swept(slide, mean_colour, tm
     run(classify(slide, mean_colour(), CPU, out=tmp_path))
     assert [path.exists() for path in left] == [False, False, True]
     assert ClassifyFiles(tmp_path, "slide").complete
+
+
+def test_run_that_goes_on_reads_the_level_of_the_stopped_one(pyramid, stained_slide, mean_colour, tmp_path) -> None:
+    """The levels are compared once, and not again with what may be another device."""
+    source = pyramid(stained_slide, (0.125, 0.125), (2.0, 4.0))
+    tissue = TissueMask(np.ones((1, 1), bool), (600.0, 800.0))
+    settings = ClassifySettings(device="cpu", batch_size=4, overlap=0.75)
+    job = classify(source, mean_colour(), settings, out=tmp_path, tissue=tissue)
+    scored = next(event for event in job if isinstance(event, PatchesScored))
+    job.close()
+    run_note = tmp_path / "slide.parts" / "run.json"
+    level = json.loads(run_note.read_text())["level"]
+    other = 2 if level == 0 else 0
+    run_note.write_text(json.dumps(json.loads(run_note.read_text()) | {"level": other}))
+    started, *_, finished = classify(source, mean_colour(), settings, out=tmp_path, tissue=tissue)
+    assert started.done == scored.done
+    assert finished.result.provenance["grid"]["level"] == other

@@ -124,6 +124,20 @@ def test_scores_of_another_precision_are_not_mixed_in(tmp_path) -> None:
     assert ScoreStore(tmp_path / "s", "run-a", 2).load()[0].tolist() == [[1, 0]]
 
 
+def test_the_level_that_was_read_stays_the_same(tmp_path) -> None:
+    store = ScoreStore(tmp_path / "s", "run-a", 2)
+    assert store.level() is None
+    store.keep_level(2)
+    store.add(*_some(0, 1))
+    store.flush()
+    again = ScoreStore(tmp_path / "s", "run-a", 2)
+    assert again.level() == 2
+    again.add(*_some(1, 1))
+    again.flush()
+    assert ScoreStore(tmp_path / "s", "run-a", 2).level() == 2
+    assert ScoreStore(None, "run-a", 2).level() is None
+
+
 def test_a_killed_process_leaves_nothing_that_stays(tmp_path) -> None:
     store = ScoreStore(tmp_path / "s", "run-a", 2)
     store.add(*_some(0, 1))
