@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from napari_medpatch.io.source import Source
-from napari_medpatch.patches.ink import BoolArray
+from napari_medpatch.patches.disc import BoolArray
 from napari_medpatch.patches.overview import Overview, read_overview, working_downsample
 from napari_medpatch.patches.tissue import TissueMask
 

@@ -3,7 +3,7 @@
 import numpy as np
 import numpy.typing as npt
 
-BoolArray = npt.NDArray[np.bool_]
+from napari_medpatch.patches.disc import BoolArray, opened
 
 _RIM_PX = 8
 """How far black may fade into grey: the blur of a stroke's edge, not the grey parts of tissue."""
@@ -37,18 +37,6 @@ def black_areas(rgb: npt.NDArray[np.float32], white: float, stroke_px: int) -> B
     rim = seeds | ((brightest < 220) & (chroma < 0.15 * brightest + 4))
     grown = ndimage.binary_dilation(seeds, iterations=_RIM_PX, mask=rim)
     return widened(grown)
-
-
-def opened(mask: BoolArray, radius: int) -> BoolArray:
-    """Drop what is thinner than twice the radius; the picture's edge does not count as a limit."""
-    from scipy import ndimage
-
-    padded = np.pad(mask, radius + 1, mode="edge")
-    core = ndimage.distance_transform_edt(padded) > radius
-    if not core.any():
-        return np.zeros_like(mask)
-    opened = ndimage.distance_transform_edt(~core) <= radius
-    return np.ascontiguousarray(opened[radius + 1 : -radius - 1, radius + 1 : -radius - 1])
 
 
 def widened(mask: BoolArray) -> BoolArray:

@@ -5,7 +5,8 @@ import itertools
 import numpy as np
 import numpy.typing as npt
 
-BoolArray = npt.NDArray[np.bool_]
+from napari_medpatch.patches.disc import BoolArray
+
 _TOUCH = 1e-6
 
 

@@ -3,7 +3,8 @@
 import numpy as np
 import numpy.typing as npt
 
-from napari_medpatch.patches.ink import BoolArray, opened, widened
+from napari_medpatch.patches.disc import BoolArray, opened
+from napari_medpatch.patches.ink import widened
 
 FloatImage = npt.NDArray[np.float32]
 
@@ -140,14 +141,15 @@ def _stroke_like(
     """Return which components are slender and even, in the middle of their width."""
     from scipy import ndimage
 
-    depth = ndimage.distance_transform_edt(components > 0)
-    index = np.arange(count + 1)
-    deepest = np.asarray(ndimage.maximum(depth, components, index))
-    middle = np.where(depth > 0.5 * deepest[components], components, 0)
-    even = np.asarray(ndimage.median(uneven, middle, index)) < _EVEN
+    inside = components > 0
+    depth, which = ndimage.distance_transform_edt(inside)[inside], components[inside]
+    deepest = np.zeros(count + 1)
+    np.maximum.at(deepest, which, depth)
+    middle = depth > 0.5 * deepest[which]
+    index = np.arange(1, count + 1)
+    even = np.r_[False, np.asarray(ndimage.median(uneven[inside][middle], which[middle], index)) < _EVEN]
     slender = area > _SLENDER * np.pi * np.maximum(deepest, 1) ** 2
     found: BoolArray = even & slender
-    found[0] = False  # what is in no component
     return found
 
 

@@ -7,10 +7,10 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_medpatch.io.source import Source
-from napari_medpatch.patches.ink import BoolArray
+from napari_medpatch.patches.disc import BoolArray
 from napari_medpatch.patches.outline import inside_outline, look_up
 from napari_medpatch.patches.overview import Overview, read_overview, working_downsample
-from napari_medpatch.patches.stain import Cleaning, stained
+from napari_medpatch.patches.stain import Cleaning, stained_steps
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +103,8 @@ def tissue_steps(source: Source) -> Iterator[float | TissueMask]:
         return
     for step in read_overview(source, working_downsample(source)):
         if isinstance(step, Overview):
-            yield TissueMask(stained(step.rgb, _cleaning(source, step)), step.downsample)
+            for mask in stained_steps(step.rgb, _cleaning(source, step)):
+                yield 1.0 if mask is None else TissueMask(mask, step.downsample)
         else:
             yield step
 

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_medpatch.io.source import Source, finest_level_at_least
-from napari_medpatch.patches.ink import BoolArray
+from napari_medpatch.patches.disc import BoolArray
 from napari_medpatch.patches.overview import Overview, read_overview
 from napari_medpatch.patches.stain import drop_small
 from napari_medpatch.patches.tissue import TissueMask
