@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 SAMPLE = 16
 """Patches that are scored at several levels, evenly spread over the order of visit."""
 
+FEW = 8 * SAMPLE
+"""With no more patches than these, reading level 0 costs less than the comparison."""
+
 LIMIT = 0.0025
 """Largest mean difference of the sample's probabilities: half of what the fast path may differ."""
 
@@ -76,9 +79,9 @@ def agreeing_level(
     ------
     int or Agreed
         The level that is being looked at, after every batch; at the end the choice, level 0 if no other agrees
-        or there are too few patches for the comparison to pay.
+        or there are too few patches (:data:`FEW`).
     """
-    if not levels or len(boxes) <= 2 * SAMPLE:
+    if not levels or len(boxes) <= FEW:
         yield Agreed(0)
         return
     sample = np.unique(np.linspace(0, len(boxes) - 1, SAMPLE).round().astype(np.int64))

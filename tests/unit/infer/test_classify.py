@@ -80,7 +80,7 @@ def _smooth(height: int, width: int) -> np.ndarray:
 
 
 def test_fast_path_reads_the_coarsest_level_that_scores_as_level_0_does(pyramid, mean_colour) -> None:
-    rgb = _smooth(900, 1100)
+    rgb = _smooth(1600, 1800)
     source = pyramid(rgb, (0.125, 0.125), (2.0, 4.0))
     tissue = _everywhere(rgb)
     fast = run(classify(source, mean_colour(), CPU, tissue=tissue))
@@ -93,7 +93,7 @@ def test_fast_path_reads_the_coarsest_level_that_scores_as_level_0_does(pyramid,
 
 
 def test_fast_path_stays_at_level_0_where_another_level_scores_differently(pyramid, mean_colour) -> None:
-    rgb = _smooth(900, 1100)
+    rgb = _smooth(1600, 1800)
     source = pyramid(rgb, (0.125, 0.125), (2.0, 4.0))
     source._arrays[2] = source._arrays[2] // 2
     result = run(classify(source, mean_colour(), CPU, tissue=_everywhere(rgb)))

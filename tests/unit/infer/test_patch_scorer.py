@@ -152,7 +152,7 @@ def test_an_error_of_one_device_stops_all_and_comes_once(mean_colour) -> None:
     scorer.lanes[1].model = lambda batch: (_ for _ in ()).throw(RuntimeError("mat1 and mat2 shapes differ"))
     with pytest.raises(RuntimeError, match="mat1"):
         _fed(scorer, 400)
-    assert not [t for t in threading.enumerate() if t.name.startswith("medpatch-")]
+    assert not [t for t in threading.enumerate() if t.name.startswith(("medpatch-lane", "medpatch-feed"))]
 
 
 def test_memory_that_runs_out_on_one_device_lowers_the_batch_of_all(mean_colour) -> None:
