@@ -229,7 +229,7 @@ class TiledSource:
             size = " × ".join(map(str, box.shape))
             raise ResourceError(f"A region of {size} pixels does not fit into memory; read a smaller one.") from error
         inside = box.clip(self._plan[level].level.shape)
-        if inside != box or peek:
+        if inside != box:
             out[...] = self._reader.background
         if not inside.size:
             return out
@@ -242,20 +242,21 @@ class TiledSource:
 
     def _whole_or_background(self, level: int, box: Box) -> Tile:
         """Read stored pixels for the overview: without keeping tiles, and past damaged ones."""
-        out = np.full((*box.shape, 3), self._reader.background, dtype=np.uint8)
+        out = np.empty((*box.shape, 3), dtype=np.uint8)
         self._fill(out, box.start, level, box, tolerant=True, keep=False)
         return out
 
     def _fill(
         self, out: Tile, origin: tuple[int, ...], level: int, inside: Box, *, tolerant: bool, keep: bool = True
     ) -> None:
-        """Paste the tiles under ``inside`` into ``out``, several at a time; leave out damaged ones if ``tolerant``."""
-        tile = self._tolerated if tolerant else self._tile
+        """Paste the tiles under ``inside`` into ``out``, several at a time; damaged ones as background if tolerated."""
+        tile, shape = self._tolerated if tolerant else self._tile, self._plan[level].tile
 
         def put(position: tuple[int, int]) -> None:
             pixels = tile(level, *position, keep=keep)
-            if pixels is not None:
-                paste(out, origin, inside, pixels, self._plan[level].tile, position)
+            if pixels is None:
+                pixels = np.broadcast_to(np.array(self._reader.background, np.uint8), (*shape, 3))
+            paste(out, origin, inside, pixels, shape, position)
 
         positions = tile_positions(inside, self._plan[level].tile)
         if len(positions) == 1:
