@@ -161,7 +161,7 @@ def test_a_network_that_minds_details_less_reads_a_coarser_level(zoo, real_data:
 def test_so_it_does_on_a_simulated_slide(zoo, tmp_path: Path) -> None:
     from napari_medpatch.samples.huge_slide import make_huge_slide
 
-    make_huge_slide(tmp_path / "slide.tif", (5000, 5000), tissue="block", tissue_share=0.5, mpp=0.25, factor=2)
+    make_huge_slide(tmp_path / "slide.tif", (4000, 4000), tissue="block", tissue_share=0.5, mpp=0.25, factor=2)
     fast, exact = _both(tmp_path / "slide.tif", zoo(112, 0.5, calm=50))
     assert fast.provenance["grid"]["level"] == 1
     assert 0 < _difference(fast, exact).mean() < TOLERANCE
