@@ -193,8 +193,8 @@ class ClassifyRun:
         path = self.source.path
         what = "cannot be read any further" if path.exists() else "was moved or deleted while it was read"
         fate = "are not stored, because no output folder was given"
-        if self.files is not None:
-            fate = f"are kept in {self.files.parts}; run it again to go on from there"
+        if self.parts is not None:
+            fate = f"are kept in {self.parts}; run it again to go on from there"
         return f"{path.name} {what} ({str(error).rstrip('.')}); the scores of {done} patches {fate}."
 
     def _feed(self, todo: npt.NDArray[np.bool_], scorer: "PatchScorer") -> Feed:
