@@ -17,7 +17,7 @@ _API = {
     "detect": "io.detect",
     "open_source": "io.detect",
     "classify": "infer.classify",
-    "classify_many": "cohort",
+    "classify_many": "cohort.many",
     "ClassifySettings": "infer.classify",
     "explain": "infer.explain",
     "ExplainSettings": "infer.explain",

@@ -206,7 +206,7 @@ class SlideDone:
     done : float
         As in :class:`SlideProgress`.
     outcome : object
-        :class:`napari_medpatch.cohort.SlideOutcome`.
+        :class:`napari_medpatch.cohort.outcome.SlideOutcome`.
     """
 
     done: float

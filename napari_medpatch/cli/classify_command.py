@@ -22,7 +22,7 @@ from napari_medpatch.cli.progress import consume
 from napari_medpatch.events import SlideDone
 
 if TYPE_CHECKING:
-    from napari_medpatch.cohort_outcome import SlideOutcome
+    from napari_medpatch.cohort.outcome import SlideOutcome
     from napari_medpatch.infer.classify_result import ClassifySettings
     from napari_medpatch.models.bundle import Bundle
 
@@ -44,7 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Classify each path; goes on after a bad one and says so at the end."""
-    from napari_medpatch.cohort_plan import expand
+    from napari_medpatch.cohort.plan import expand
 
     settings = settings_of(arguments)
     paths = expand(arguments.paths)
@@ -57,8 +57,8 @@ def run(arguments: argparse.Namespace) -> int:
 def _one(path: str, bundle: "Bundle", settings: "ClassifySettings", arguments: argparse.Namespace) -> int:
     """Classify one path with a bar over its patches; raises what is wrong with it."""
     from napari_medpatch.cli.slides_table import as_record
-    from napari_medpatch.cohort_plan import plan
-    from napari_medpatch.cohort_slide import classify_task
+    from napari_medpatch.cohort.plan import plan
+    from napari_medpatch.cohort.slide import classify_task
 
     (task,) = plan(
         [path], arguments.output, settings, mpp=arguments.mpp, roi=arguments.roi, tissue=arguments.tissue
@@ -75,7 +75,7 @@ def _one(path: str, bundle: "Bundle", settings: "ClassifySettings", arguments: a
 def _many(paths: list[str], bundle: "Bundle", settings: "ClassifySettings", arguments: argparse.Namespace) -> int:
     """Classify several paths with a bar over slides; tells what was done even if it is interrupted."""
     from napari_medpatch.cli.slides_table import SlidesTerminal
-    from napari_medpatch.cohort import classify_many
+    from napari_medpatch.cohort.many import classify_many
 
     outcomes: list[SlideOutcome] = []
     job = classify_many(

@@ -9,7 +9,7 @@ from napari_medpatch.cli.progress import Terminal
 from napari_medpatch.events import Event, SlideDone, SlideProgress, Working
 
 if TYPE_CHECKING:
-    from napari_medpatch.cohort_outcome import SlideOutcome
+    from napari_medpatch.cohort.outcome import SlideOutcome
 
 _HEAD = ("slide", "state", "patches", "seconds", "score", "reason")
 _NUMBERS = ("patches", "seconds")

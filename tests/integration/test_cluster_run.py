@@ -14,7 +14,7 @@ import pytest
 import tifffile
 import torch
 
-from napari_medpatch.cohort import classify_many
+from napari_medpatch.cohort.many import classify_many
 from napari_medpatch.events import Noted, SlideProgress, run
 from napari_medpatch.infer.classify import ClassifySettings
 
@@ -35,14 +35,11 @@ CONFIG = {
 }
 
 
-class SlowMean(torch.nn.Module):
-    """Mean red and green, after work that changes nothing but takes several milliseconds."""
+class Mean(torch.nn.Module):
+    """Mean red and green."""
 
     def forward(self, batch: torch.Tensor) -> torch.Tensor:
-        work = batch
-        for _ in range(200):
-            work = torch.sin(work)
-        return batch.mean(dim=(2, 3))[:, :2] * 4 + 0 * work.sum()
+        return batch.mean(dim=(2, 3))[:, :2] * 4
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +48,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     place = tmp_path_factory.mktemp("cohort")
     (place / "mean").mkdir()
     (place / "mean" / "config.json").write_text(json.dumps(CONFIG))
-    torch.jit.script(SlowMean()).save(str(place / "mean" / "torchscript_model.pt"))
+    torch.jit.script(Mean()).save(str(place / "mean" / "torchscript_model.pt"))
     for seed, radius in enumerate((320, 90, 100)):
         _write_slide(place / f"slide{seed}.tiff", radius, seed)
     return place
@@ -85,10 +82,19 @@ def client() -> Iterator[Any]:
 
 
 def keep_scores_often() -> None:
-    """On a worker: store scores at once, so that the test need not wait for it."""
+    """On a worker: store scores at once, and take a while for it, so that there is time to kill it."""
     from napari_medpatch.infer import score_store
 
+    add = score_store.ScoreStore.add
+
+    def slowly(self: Any, *scores: Any) -> None:
+        time.sleep(0.05)
+        add(self, *scores)
+
+    if score_store._EVERY_SECONDS == 0.0:
+        return
     score_store._EVERY_SECONDS = 0.0
+    score_store.ScoreStore.add = slowly  # type: ignore[method-assign]
 
 
 def busy_threads(dask_worker: Any) -> int:
@@ -132,6 +138,8 @@ def test_the_slide_of_a_killed_worker_goes_on_elsewhere(client: Any, folder: Pat
 
 @pytest.mark.slow
 def test_closing_stops_the_workers_and_keeps_the_scores(client: Any, folder: Path) -> None:
+    # The worker that replaces a killed one starts without it.
+    client.run(keep_scores_often)
     job = classify_many([folder / "slide0.tiff"], folder / "mean", CPU, folder / "stopped", scheduler=client)
     for event in job:
         if isinstance(event, SlideProgress) and event.patches:

@@ -12,7 +12,7 @@ import tifffile
 
 from napari_medpatch.cli import main
 from napari_medpatch.cli.classify_options import add_patch_options, add_score_options, settings_of
-from napari_medpatch.cohort_outcome import CohortResult, SlideOutcome
+from napari_medpatch.cohort.outcome import CohortResult, SlideOutcome
 from napari_medpatch.errors import SettingsError
 from napari_medpatch.events import Finished, SlideDone, Started
 from napari_medpatch.infer.classify_result import DEFAULTS, ClassifySettings
@@ -80,7 +80,7 @@ def test_ctrl_c_tells_what_is_finished(slides, tmp_path, capsys, monkeypatch) ->
         yield SlideDone(1, SlideOutcome(paths[0], "done", 5))
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("napari_medpatch.cohort.classify_many", interrupted)
+    monkeypatch.setattr("napari_medpatch.cohort.many.classify_many", interrupted)
     assert _classify(slides, "-m", MODEL, "-o", tmp_path / "out") == 130
     shown = capsys.readouterr()
     assert "1 done, 0 skipped, 0 failed" in shown.out
@@ -95,7 +95,7 @@ def test_the_cluster_takes_a_single_slide_too(slides, tmp_path, monkeypatch) -> 
         yield SlideDone(1, SlideOutcome(paths[0], "done", 5))
         yield Finished(CohortResult(()))
 
-    monkeypatch.setattr("napari_medpatch.cohort.classify_many", remembered)
+    monkeypatch.setattr("napari_medpatch.cohort.many.classify_many", remembered)
     slide = tmp_path / "good.tiff"
     arguments = [slide, "-m", MODEL, "-o", tmp_path / "out", "--scheduler", "tcp://host:8786", "--roi", "r.geojson"]
     assert _classify(*arguments) == 0

@@ -3,7 +3,7 @@
 import pytest
 
 from napari_medpatch.cli.slides_table import SlidesTerminal, as_record, summary, table, top_class
-from napari_medpatch.cohort_outcome import SlideOutcome
+from napari_medpatch.cohort.outcome import SlideOutcome
 from napari_medpatch.events import Noted, SlideDone, SlideProgress, Started, Working
 
 DONE = SlideOutcome(
