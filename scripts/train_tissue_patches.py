@@ -36,6 +36,7 @@ CARD = ModelCard(
     patch_size_pixels=SIDE,
     spacing_um_px=MPP,
     transform=(
+        {"name": "Resize", "arguments": {"size": SIDE}},
         {"name": "ToTensor"},
         {"name": "Normalize", "arguments": {"mean": [0.75, 0.6, 0.75], "std": [0.2, 0.25, 0.2]}},
     ),

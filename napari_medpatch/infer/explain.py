@@ -17,7 +17,7 @@ from napari_medpatch.infer.cam_canvas import Canvas, HeatGrid, RegionPlan, norma
 from napari_medpatch.infer.feed import Feed, PatchReader
 from napari_medpatch.infer.grad_cam import CamResult, GradCam
 from napari_medpatch.infer.run_record import describe_model, describe_source, plain, versions
-from napari_medpatch.io.source import Source, finest_level_at_least
+from napari_medpatch.io.source import Source
 from napari_medpatch.patches.grid import REGION_PX, patch_scale
 from napari_medpatch.patches.kept_tissue import FoundTissue, tissue_or_kept
 from napari_medpatch.patches.roi import Region
@@ -147,15 +147,15 @@ def explain(
         If ``out`` cannot be written.
     """
     began = time.perf_counter()
-    plan, level = _planned(source, bundle, region, roi, out)
+    plan = _planned(source, bundle, region, roi, out)
     if not settings.everywhere:
         tissue = tissue or (yield from _find_tissue(source))
         plan = plan.only(tissue) if tissue is not None else plan
     if cam is None:
         yield Noted(f"Loading {bundle.card.name}…")
         cam = GradCam(bundle, device=settings.device, layer=settings.layer)
-    chosen = _class_in_the_middle(source, cam, plan, level) if class_index is None else cam.checked(class_index)
-    run = _Run(source, bundle, cam, plan, level, settings)
+    chosen = _class_in_the_middle(source, cam, plan) if class_index is None else cam.checked(class_index)
+    run = _Run(source, bundle, cam, plan, settings)
     yield from run.events(chosen)
     result = run.result(chosen, roi, time.perf_counter() - began)
     if out is not None:
@@ -188,10 +188,8 @@ def write_explanation(result: ExplainResult, path: Path | str) -> Path:
     )
 
 
-def _planned(
-    source: Source, bundle: "Bundle", region: Box, roi: Region | None, out: Path | str | None
-) -> tuple[RegionPlan, int]:
-    """Check what was asked for; return the patches and the level to read."""
+def _planned(source: Source, bundle: "Bundle", region: Box, roi: Region | None, out: Path | str | None) -> RegionPlan:
+    """Check what was asked for; return the patches."""
     from napari_medpatch.io.atomic import check_writable
 
     if source.kind == "volume":
@@ -203,17 +201,16 @@ def _planned(
         raise GeometryError("The region of interest lies outside the image; draw it again, or choose another file.")
     if out is not None:
         check_writable(Path(out))
-    return plan, finest_level_at_least(source, scale.downsample)
+    return plan
 
 
 class _Run:
     """One explained region."""
 
     def __init__(
-        self, source: Source, bundle: "Bundle", cam: GradCam, plan: RegionPlan, level: int, settings: ExplainSettings
+        self, source: Source, bundle: "Bundle", cam: GradCam, plan: RegionPlan, settings: ExplainSettings
     ) -> None:
         self.source, self.bundle, self.cam, self.plan, self.settings = source, bundle, cam, plan, settings
-        self.level = level
         self.canvas = Canvas(plan)
 
     def events(self, class_index: int) -> Generator[Event]:
@@ -225,7 +222,7 @@ class _Run:
         facts = {"class_index": class_index, "class_name": names[class_index], "layer": self.cam.layer}
         context = {"grid": self.plan.grid, "heat": self.canvas.heat, **facts}
         yield Started(len(self.plan.boxes), "patches", context=context)
-        reader = PatchReader(self.source, self.plan.boxes, self.level)
+        reader = _reader(self.source, self.plan.boxes)
         size = self.cam.batch_size
         done, edge = 0, (self.plan.edge, self.plan.edge)
         with closing(Feed(reader.chunks(), reader.load, batch_size=size, threads=self.settings.threads)) as feed:
@@ -280,8 +277,13 @@ def _find_tissue(source: Source) -> Generator[Event, None, TissueMask | None]:
     return None
 
 
-def _class_in_the_middle(source: Source, cam: GradCam, plan: RegionPlan, level: int) -> int:
+def _class_in_the_middle(source: Source, cam: GradCam, plan: RegionPlan) -> int:
     centres = (plan.boxes[:, :2] + plan.boxes[:, 2:]) / 2
     nearest = int(np.argmin(((centres - plan.grid.middle) ** 2).sum(axis=1)))
-    pixels = PatchReader(source, plan.boxes[nearest : nearest + 1], level).load(np.array([0]))
+    pixels = _reader(source, plan.boxes[nearest : nearest + 1]).load(np.array([0]))
     return int(cam.maps(pixels)[2][0])
+
+
+def _reader(source: Source, boxes: npt.NDArray[np.int64]) -> PatchReader:
+    """Read as a classification does: level 0, black beyond the image. The gradients take longer than the reading."""
+    return PatchReader(source, boxes, 0, black_outside=True)

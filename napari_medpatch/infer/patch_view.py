@@ -10,9 +10,8 @@ import numpy.typing as npt
 from napari_medpatch.events import Finished, Job, Noted, PictureRead
 from napari_medpatch.geometry import Box
 from napari_medpatch.infer.feed import PatchReader
-from napari_medpatch.io.source import Source, finest_level_at_least
+from napari_medpatch.io.source import Source
 from napari_medpatch.models.preprocess import input_shape, resize_like_pil
-from napari_medpatch.patches.grid import patch_scale
 
 if TYPE_CHECKING:
     from napari_medpatch.infer.grad_cam import GradCam
@@ -73,16 +72,13 @@ def look_at_patch(
         The model that ``cam`` loads.
     """
     if bundle is not None:
-        downsample = patch_scale(source, bundle.card).downsample
-        yield from view_patch(source, box, cam, downsample, class_index)
+        yield from view_patch(source, box, cam, class_index)
         return
     yield PictureRead(FULL, source.read(0, box))
     yield Finished(None)
 
 
-def view_patch(
-    source: Source, box: Box, cam: "Callable[[], GradCam]", downsample: float, class_index: int | None = None
-) -> Job:
+def view_patch(source: Source, box: Box, cam: "Callable[[], GradCam]", class_index: int | None = None) -> Job:
     """Look at one patch.
 
     Parameters
@@ -93,8 +89,6 @@ def view_patch(
         In level-0 pixels; may reach beyond the image.
     cam : callable
         Returns the loaded model; called when the pixels are there, so that they can be shown first.
-    downsample : float
-        Of the model's resolution, as :func:`napari_medpatch.patches.grid.patch_scale` gives it.
     class_index : int, optional
         Which class to explain; the most probable one by default.
 
@@ -108,9 +102,8 @@ def view_patch(
     yield PictureRead(FULL, full)
     yield Noted("Loading the model…")
     model = cam()
-    level = finest_level_at_least(source, downsample)
     corners = np.array([[*box.start, *box.stop]], np.int64)
-    patches = PatchReader(source, corners, level).load(np.array([0]))
+    patches = PatchReader(source, corners, 0, black_outside=True).load(np.array([0]))
     seen = as_seen(patches, model.card)
     yield PictureRead(SEEN, seen)
     found = model.heat(patches, class_index)

@@ -138,20 +138,25 @@ def _exported_card(card: ModelCard, name: str) -> ModelCard:
         task="patch-classifier",
         class_names=exported_class_names(card.class_names),
         patch_size_pixels=round(card.patch_size_pixels or 0),
-        transform=_plain_transform(card.transform),
+        transform=_plain_transform(card.transform, round(card.patch_size_pixels or 0)),
         network={},
         weights_sha256=None,
         origin=origin,
     )
 
 
-def _plain_transform(transform: tuple[Mapping[str, Any], ...]) -> tuple[Mapping[str, Any], ...]:
-    """Return the steps as WSInfer's schema has them: bilinear is what it does, and pixels become a tensor."""
+def _plain_transform(transform: tuple[Mapping[str, Any], ...], edge: int) -> tuple[Mapping[str, Any], ...]:
+    """Return the steps as WSInfer's schema has them: bilinear is what it does, and pixels become a tensor.
+
+    Without a Resize, WSInfer would give the network as many pixels as a patch has at level 0 of the slide.
+    """
     steps: list[Mapping[str, Any]] = []
     for step in transform:
         name, given = str(step["name"]), dict(step.get("arguments") or {})
         arguments = {key: given[key] for key in _ARGUMENTS.get(name, ()) if key in given}
         steps.append({"name": name, "arguments": arguments} if arguments else {"name": name})
+    if not any(step["name"] == "Resize" for step in steps):
+        steps.insert(0, {"name": "Resize", "arguments": {"size": edge}})
     names = [step["name"] for step in steps]
     if "ToTensor" not in names:
         # Resize works on the picture, Normalize on the tensor.

@@ -5,11 +5,11 @@ import os
 import numpy as np
 import pytest
 
-from napari_medpatch.io.fingerprint import fingerprint, same_image
 from napari_medpatch.annotate.project import Project
 from napari_medpatch.annotate.sparse import SparseLabels
 from napari_medpatch.errors import DamagedFileError
 from napari_medpatch.io.array_source import ArraySource
+from napari_medpatch.io.fingerprint import fingerprint, same_image
 
 
 def source_at(path, content: bytes = b"image") -> ArraySource:

@@ -39,7 +39,7 @@ def test_pixels_come_before_the_model_is_loaded(source: Any, patch_card: Any) ->
         return cam
 
     box = Box((40, 60), (104, 124))
-    job = view_patch(source, box, load, 2.0)
+    job = view_patch(source, box, load)
     first = next(job)
     assert isinstance(first, PictureRead)
     assert first.index == FULL
@@ -51,14 +51,14 @@ def test_pixels_come_before_the_model_is_loaded(source: Any, patch_card: Any) ->
     assert seen.pixels.shape == (32, 32, 3)
     assert isinstance(finished, Finished)
     view = finished.result
-    assert cam.shown == [((1, 32, 32, 3), None)]
+    assert cam.shown == [((1, 64, 64, 3), None)]
     assert (view.class_index, view.layer, view.heat.shape) == (1, "last", (32, 32))
     assert view.probabilities.tolist() == [0.25, 0.75]
 
 
 def test_a_chosen_class_is_explained_at_full_resolution_if_need_be(source: Any, patch_card: Any) -> None:
     cam = FakeCam(patch_card())
-    events = list(view_patch(source, Box((190, 230), (254, 294)), lambda: cam, 1.0, 0))
+    events = list(view_patch(source, Box((190, 230), (254, 294)), lambda: cam, 0))
     assert cam.shown == [((1, 64, 64, 3), 0)]
     assert events[0].pixels.shape == (64, 64, 3)
     assert events[-1].result.class_index == 0
