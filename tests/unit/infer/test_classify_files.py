@@ -13,7 +13,7 @@ import tifffile
 from qupath_import import import_objects
 
 from napari_medpatch.errors import OutputError
-from napari_medpatch.events import PatchesScored, Started, run
+from napari_medpatch.events import Noted, PatchesScored, Started, run
 from napari_medpatch.infer.classify import ClassifySettings, classify
 from napari_medpatch.infer.classify_outputs import ClassifyFiles
 from napari_medpatch.io.raster import read_raster
@@ -197,7 +197,8 @@ def test_only_what_changes_scores_makes_a_new_run(slide, mean_colour, tmp_path, 
 
 
 def test_live_scores_equal_the_stored_ones(slide, mean_colour) -> None:
-    started, *scored, finished = classify(slide, mean_colour(), replace(CPU, tta=2))
+    job = classify(slide, mean_colour(), replace(CPU, tta=2))
+    started, *scored, finished = (event for event in job if not isinstance(event, Noted))
     cells = np.concatenate([event.cells for event in scored])
     spread = np.concatenate([event.extras["uncertainty"] for event in scored])
     assert np.array_equal(finished.result.extras["uncertainty"][tuple(cells.T)], spread)

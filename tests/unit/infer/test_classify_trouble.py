@@ -11,7 +11,7 @@ import pytest
 import tifffile
 
 from napari_medpatch.errors import BundleError, DamagedFileError, OutputError, SettingsError
-from napari_medpatch.events import PatchesScored, run
+from napari_medpatch.events import Noted, PatchesScored, run
 from napari_medpatch.infer.classify import ClassifySettings, classify
 from napari_medpatch.infer.classify_folder import classify_folder
 from napari_medpatch.io.detect import open_source
@@ -22,6 +22,11 @@ CPU = ClassifySettings(device="cpu", batch_size=8)
 
 def _files(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def _told(job: Any) -> Any:
+    """Leave out what a slow machine is told while it waits."""
+    return (event for event in job if not isinstance(event, Noted))
 
 
 def _after(job: Any, batches: int) -> int:
@@ -98,8 +103,8 @@ def test_logits_that_are_no_numbers_stop_the_run_and_keep_the_rest(
 ) -> None:
     with pytest.raises(BundleError, match=r"mean-colour gives no number .* for 8 of 8 patches; .*float32"):
         run(classify(pyramid(stained_slide), _BrokenBundle(mean_colour(), 3), CPU, out=tmp_path))
-    started = next(classify(pyramid(stained_slide), mean_colour(), CPU, out=tmp_path))
-    assert started.done == 24
+    started = next(_told(classify(pyramid(stained_slide), mean_colour(), CPU, out=tmp_path)))
+    assert started.done in (8, 16, 24), "lanes of several processors share the three good batches"
     result = run(classify(pyramid(stained_slide), mean_colour(), CPU, out=tmp_path))
     assert np.isfinite(result.probabilities[tuple(result.grid.cells.T)]).all()
 
@@ -116,14 +121,14 @@ def test_slide_that_goes_away_while_it_is_read(pyramid, stained_slide, mean_colo
     whole = run(classify(pyramid(large), mean_colour(), CPU, out=tmp_path / "whole"))
     source = pyramid(large)
     job = classify(source, mean_colour(), replace(CPU, threads=1), out=tmp_path / "out")
-    assert next(job).done == 0
+    assert next(_told(job)).done == 0
     source.read = _fails_after(source.read, 250, error)
     sentence = (
         r"slide\.svs was moved or deleted while it was read \(.*\); the scores of \d+ patches are kept in .*again"
     )
     with pytest.raises(DamagedFileError, match=sentence):
         list(job)
-    started, *_, finished = classify(pyramid(large), mean_colour(), CPU, out=tmp_path / "out")
+    started, *_, finished = _told(classify(pyramid(large), mean_colour(), CPU, out=tmp_path / "out"))
     assert 0 < started.done < started.total
     assert np.array_equal(finished.result.probabilities, whole.probabilities, equal_nan=True)
 
@@ -178,7 +183,7 @@ def test_disk_full_while_running(pyramid, stained_slide, mean_colour, tmp_path, 
         ):
             run(classify(pyramid(stained_slide), mean_colour(), CPU, out=tmp_path / "out"))
     assert not [name for name in _files(tmp_path / "out") if name.startswith(".tmp")]
-    started, *_, finished = classify(pyramid(stained_slide), mean_colour(), CPU, out=tmp_path / "out")
+    started, *_, finished = _told(classify(pyramid(stained_slide), mean_colour(), CPU, out=tmp_path / "out"))
     assert started.done == 8 * full_from
     assert np.array_equal(finished.result.probabilities, whole.probabilities, equal_nan=True)
 
@@ -196,7 +201,7 @@ def test_disk_full_while_the_results_are_written(
             run(classify(pyramid(stained_slide), mean_colour(), CPU, out=tmp_path))
     assert not (tmp_path / "slide.json").exists(), "a record vouches for results that are not there"
     bundle = mean_colour()
-    started, *_, finished = classify(pyramid(stained_slide), bundle, CPU, out=tmp_path)
+    started, *_, finished = _told(classify(pyramid(stained_slide), bundle, CPU, out=tmp_path))
     assert bundle.batches == []
     assert started.done == started.total
     assert all(path.is_file() for path in finished.result.files)
@@ -227,10 +232,10 @@ def pictures(tmp_path) -> Path:
 
 
 def test_folder_with_a_model_that_gives_no_numbers(pictures, mean_colour, tmp_path) -> None:
-    settings = replace(CPU, batch_size=4)
+    settings = replace(CPU, batch_size=2)
     with pytest.raises(BundleError, match="no number"):
-        run(classify_folder(pictures, _BrokenBundle(mean_colour(), 1), settings, out=tmp_path / "out"))
-    assert next(classify_folder(pictures, mean_colour(), settings, out=tmp_path / "out")).done == 4
+        run(classify_folder(pictures, _BrokenBundle(mean_colour(), 3), settings, out=tmp_path / "out"))
+    assert next(classify_folder(pictures, mean_colour(), settings, out=tmp_path / "out")).done in (2, 4, 6)
 
 
 def test_folder_has_uncertainty_and_resumes_with_it(pictures, mean_colour, tmp_path) -> None:
