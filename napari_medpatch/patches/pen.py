@@ -8,7 +8,7 @@ from napari_medpatch.patches.ink import widened
 
 FloatImage = npt.NDArray[np.float32]
 
-_COLD_SEED, _RED_SEED = 0.25, 0.45
+_COLD_SEED, _RED_SEED, _GREY_SEED = 0.25, 0.45, 0.3
 """Optical density that ink must reach somewhere; its faint rim only has to have the same colour."""
 
 _EVEN = 0.065
@@ -45,13 +45,14 @@ def unevenness(density: FloatImage) -> FloatImage:
 
 
 def pen_marks(od: FloatImage, absorbing: BoolArray, uneven: FloatImage, stroke_px: int) -> BoolArray:
-    """Find blue, green and red ink, unless the slide is stained in that colour.
+    """Find blue, green, red and grey ink, unless the slide is stained in that colour.
 
     Stains of tissue absorb green most (hematoxylin and eosin) or blue most (DAB). Blue and green ink
     absorb red most. So do aniline blue, light green and Alcian blue, which lie *within* tissue, while
     strokes of a pen lie mostly on glass: components are judged by what surrounds them, and where more
     of the colour lies within tissue than on glass, it is taken for a stain and kept. Red ink has the colour
-    of blood, so it must look like a stroke: slender and even. Strokes that look so are ink on tissue too.
+    of blood and thin black ink that of some tissue, so they must look like strokes: slender and even. Strokes
+    that look so are ink on tissue too.
 
     Parameters
     ----------
@@ -74,6 +75,7 @@ def pen_marks(od: FloatImage, absorbing: BoolArray, uneven: FloatImage, stroke_p
     for coloured, seed, on_glass_suffices in (
         (_cold(od, absorbing), _COLD_SEED, True),
         (_red(od), _RED_SEED, False),
+        (_grey(od), _GREY_SEED, False),
     ):
         strokes = _grown(coloured, density > seed, stroke_px)
         if strokes.any():
@@ -93,6 +95,13 @@ def _red(od: FloatImage) -> BoolArray:
     """Absorbs green and blue alike and hardly any red; eosin lets blue pass, hematoxylin absorbs red."""
     red, green, blue = np.moveaxis(od, -1, 0)
     found: BoolArray = (red < 0.3 * np.maximum(green, blue)) & (blue > 0.5 * green) & (od.max(axis=-1) > 0.1)
+    return found
+
+
+def _grey(od: FloatImage) -> BoolArray:
+    """Absorbs all colours alike, as a black marker does where its ink is thin; no dye of tissue does."""
+    densest = od.max(axis=-1)
+    found: BoolArray = (od.min(axis=-1) > 0.85 * densest) & (densest > 0.15)
     return found
 
 

@@ -194,8 +194,7 @@ class ModelChooser(QWidget):
         layout.addLayout(form)
         layout.addWidget(self.card)
         layout.addWidget(self.download)
-        layout.addLayout(in_row(self.browse_button, self.read_button))
-        layout.addWidget(self.export_button)
+        layout.addLayout(in_row(self.browse_button, self.read_button, self.export_button))
 
     def _on_chosen(self) -> None:
         keep(self._section, self._key, self._chosen_name())

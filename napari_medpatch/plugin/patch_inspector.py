@@ -20,6 +20,7 @@ from napari_medpatch.plugin.listen import listen
 from napari_medpatch.plugin.loaded_cam import LoadedCam
 from napari_medpatch.plugin.patch_picture import PatchPicture
 from napari_medpatch.plugin.patch_words import extras_in_words, place_in_words
+from napari_medpatch.plugin.scrolling import scrolled
 from napari_medpatch.plugin.selection_frame import SelectionFrame
 from napari_medpatch.plugin.stitch_box import StitchBox
 
@@ -131,13 +132,17 @@ class PatchInspector(QWidget):
             self.layer_name,
             "Where the Grad-CAM is taken, for example layer3; Enter applies. Earlier layers are finer and less sure.",
         )
-        layout = QVBoxLayout(self)
+        body = QWidget()
+        layout = QVBoxLayout(body)
         layout.setContentsMargins(6, 6, 6, 6)
         for widget in (self.title, self.picture, self.bars, self.extras, self.said):
             layout.addWidget(widget)
         layout.addLayout(form)
         layout.addWidget(self.stitch)
         layout.addStretch(1)
+        outer = QVBoxLayout(self)
+        outer.setContentsMargins(0, 0, 0, 0)
+        outer.addWidget(scrolled(body))
         self.setMinimumWidth(300)
 
     def _connect(self) -> None:

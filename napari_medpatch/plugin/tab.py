@@ -2,13 +2,13 @@
 
 from typing import TYPE_CHECKING
 
-from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QFrame, QLabel, QScrollArea, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QLabel, QScrollArea, QVBoxLayout, QWidget
 
 from napari_medpatch.plugin.current_image import CurrentImage
 from napari_medpatch.plugin.focus_order import order_focus
 from napari_medpatch.plugin.image_header import ImageHeader
 from napari_medpatch.plugin.links import bare
+from napari_medpatch.plugin.scrolling import scrolled
 
 if TYPE_CHECKING:
     import napari
@@ -80,9 +80,4 @@ class Tab(QWidget):
         layout.addWidget(self.explanation)
         layout.addWidget(self.controls)
         layout.addStretch(1)
-        area = QScrollArea()
-        area.setWidgetResizable(True)
-        area.setFrameShape(QFrame.Shape.NoFrame)
-        area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        area.setWidget(body)
-        return area
+        return scrolled(body)

@@ -11,7 +11,7 @@ from napari_medpatch.infer.gallery import THUMBNAIL_PX
 from napari_medpatch.plugin.patch_picture import image_of_rgb
 
 _CELL = Qt.ItemDataRole.UserRole
-_ROWS_SHOWN = 2
+_ROWS_SHOWN = 1
 
 
 class ThumbList(QListWidget):

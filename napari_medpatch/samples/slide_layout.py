@@ -98,6 +98,6 @@ def _pen(y: NDArray[np.float64], x: NDArray[np.float64], rng: np.random.Generato
     """Return a wavy stroke near one edge of the slide."""
     wave = 0.03 * np.sin(x * rng.uniform(8, 16)) + 0.07
     centre = wave if rng.random() < 0.5 else 1 - wave
-    thickness = 0.012
+    thickness = 0.02
     start, end = rng.uniform(0.1, 0.3), rng.uniform(0.6, 0.9)
     return np.minimum(thickness - np.abs(y - centre), np.minimum(x - start, end - x)).astype(np.float32)
