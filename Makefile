@@ -4,6 +4,8 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 # A display is needed for the window; without one, draw on a virtual screen.
 XVFB := $(if $(DISPLAY)$(WAYLAND_DISPLAY),,xvfb-run -a -s "-screen 0 1600x1000x24")
+# One process per core; the tests of a file share what it prepares.
+PARALLEL := -n auto --dist loadfile
 
 .PHONY: help install demo test lint pyqt6 screenshots benchmarks clean
 
@@ -34,10 +36,10 @@ lint: install
 
 # The tested binding is PyQt5; the window must work on PyQt6 as well.
 pyqt6: install
-	QT_API=pyqt6 PYTEST_QT_API=pyqt6 $(XVFB) $(BIN)/python -m pytest -q tests/plugin
+	QT_API=pyqt6 PYTEST_QT_API=pyqt6 $(XVFB) $(BIN)/python -m pytest -q $(PARALLEL) tests/plugin
 
 test: lint pyqt6
-	QT_API=pyqt5 PYTEST_QT_API=pyqt5 $(XVFB) $(BIN)/python -m pytest
+	QT_API=pyqt5 PYTEST_QT_API=pyqt5 $(XVFB) $(BIN)/python -m pytest $(PARALLEL)
 
 screenshots: install
 	$(XVFB) $(BIN)/python scripts/screenshots.py docs/images
@@ -45,6 +47,8 @@ screenshots: install
 
 benchmarks: install
 	$(BIN)/python benchmarks/main_job.py ../shared/real
+	for name in feed end_to_end memory cost gpu; do $(BIN)/python benchmarks/slide_$$name.py; done
+	$(XVFB) $(BIN)/python benchmarks/open_slide.py
 
 clean:
 	rm -rf $(VENV) demo_output build dist *.egg-info
