@@ -9,8 +9,6 @@ import numpy as np
 import pytest
 from npe2 import PluginManifest
 
-from napari_medpatch.events import BlockSegmented, Finished, Started
-from napari_medpatch.geometry import Box, GridTransform
 from napari_medpatch.io.array_source import ArraySource
 from napari_medpatch.plugin.triton_guard import keep_triton_out
 
@@ -70,27 +68,6 @@ def photo() -> ArraySource:
     return ArraySource(
         np.where(disc[..., None], [120, 40, 90], [240, 238, 242]).astype(np.uint8), "photo", path="disc.png"
     )
-
-
-def blocks(shape: tuple[int, ...], value: int = 1) -> Iterator[Any]:
-    """A fake segmentation job, one block per row of the first axis, that tells when it was closed."""
-    done = 0
-    try:
-        ones, zeros = (1.0,) * len(shape), (0.0,) * len(shape)
-        context = {"shape": shape, "classes": ("ball",), "downsample": ones, "transform": GridTransform(ones, zeros)}
-        yield Started(shape[0], "blocks", context=context)
-        for index in range(shape[0]):
-            box = Box((index, *(0 for _ in shape[1:])), (index + 1, *shape[1:]))
-            done += 1
-            labels = np.full(box.shape, value, np.uint8)
-            yield BlockSegmented(done, box, labels, np.full((1, *box.shape), 200, np.uint8))
-        yield Finished("all")
-    finally:
-        closed.append(done)
-
-
-closed: list[int] = []
-"""How far each fake job was when it was closed."""
 
 
 @pytest.fixture(scope="session")
@@ -156,10 +133,3 @@ def unet(_private_home: None) -> Any:
     )
     torch.manual_seed(1)
     return save_bundle(user_models_folder() / card.name, card, build_network(card))
-
-
-def finish(qtbot: Any, runner: Any, start: Any, timeout: int = 60000) -> None:
-    """Click, wait for the worker to be gone, let the window catch up."""
-    with qtbot.waitSignal(runner.idle, timeout=timeout):
-        start()
-    qtbot.wait(20)

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import finish
 from napari.components import ViewerModel
+from window_jobs import finish
 
 from napari_medpatch.errors import GeometryError
 from napari_medpatch.events import run

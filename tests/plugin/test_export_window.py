@@ -6,8 +6,8 @@ from typing import Any
 import nibabel
 import numpy as np
 import pytest
-from conftest import blocks, finish
 from qtpy.QtCore import Qt
+from window_jobs import blocks, finish
 
 from napari_medpatch.io.array_source import ArraySource
 from napari_medpatch.plugin.export_widget import ExportWidget

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import finish
+from window_jobs import finish
 
 from napari_medpatch.annotate.project import Project
 from napari_medpatch.io.array_source import ArraySource

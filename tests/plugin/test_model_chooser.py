@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import finish
+from window_jobs import finish
 
 from napari_medpatch.errors import BundleError
 from napari_medpatch.events import Finished, Noted, Started, Working

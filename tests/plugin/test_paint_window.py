@@ -11,9 +11,9 @@ from typing import Any
 import nibabel
 import numpy as np
 import pytest
-from conftest import finish
 from qtpy.QtCore import Qt
 from qtpy.QtGui import QCloseEvent, QShowEvent
+from window_jobs import finish
 
 from napari_medpatch.annotate.project import Project
 from napari_medpatch.errors import LabelsError

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import finish
 from heat_layers import CPU, add_heat, click, finish_pictures, look, scored_slide
 from qtpy.QtCore import Qt
 from qtpy.QtGui import QHideEvent, QShowEvent
+from window_jobs import finish
 
 from napari_medpatch.events import run
 from napari_medpatch.infer.classify import classify

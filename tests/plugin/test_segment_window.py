@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import finish
 from qtpy.QtCore import Qt
+from window_jobs import finish
 
 from napari_medpatch.events import run
 from napari_medpatch.infer.segment import segment

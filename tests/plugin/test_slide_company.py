@@ -30,8 +30,10 @@ def flat(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def company() -> slide_company.SlideCompany:
-    (one,) = slide_company._running
+def company(layer: Any) -> slide_company.SlideCompany:
+    """Return the one of a layer; other tests' slides may not be collected yet."""
+    source = layer.metadata[LIVE]
+    (one,) = (each for each in slide_company._running if each._source() is source)
     return one
 
 
@@ -39,7 +41,7 @@ def test_a_flat_slide_of_gigapixels_neither_freezes_the_window_nor_the_way_out(
     viewer: Any, qtbot: Any, flat: Path, said: list[str]
 ) -> None:
     (layer,) = open_paths(viewer, [flat])
-    watcher, source = company(), layer.metadata[LIVE]
+    watcher, source = company(layer), layer.metadata[LIVE]
     assert watcher.is_filling
     assert any("fills in while you look" in sentence for sentence in said)
     overview = layer.data[-1]
@@ -66,12 +68,12 @@ def test_the_picture_fills_in_by_itself(
     source = layer.metadata[LIVE]
     qtbot.waitUntil(lambda: not source.waits_for_overview, timeout=30_000)
     qtbot.waitUntil(lambda: layer._slice.image.raw.std() > 5, timeout=5000)
-    qtbot.waitUntil(lambda: company()._progress is None, timeout=5000)
+    qtbot.waitUntil(lambda: company(layer)._progress is None, timeout=5000)
 
 
 def test_it_ends_with_the_slides_last_layer(viewer: Any, qtbot: Any, flat: Path) -> None:
     (layer,) = open_paths(viewer, [flat])
-    watcher = company()
+    watcher = company(layer)
     del layer
     viewer.layers.clear()
 

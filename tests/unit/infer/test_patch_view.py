@@ -52,7 +52,7 @@ def test_pixels_come_before_the_model_is_loaded(source: Any, patch_card: Any) ->
     assert isinstance(finished, Finished)
     view = finished.result
     assert cam.shown == [((1, 64, 64, 3), None)]
-    assert (view.class_index, view.layer, view.heat.shape) == (1, "last", (32, 32))
+    assert (view.class_index, view.layer, view.heat.shape) == (1, "last", (64, 64))
     assert view.probabilities.tolist() == [0.25, 0.75]
 
 
