@@ -1,28 +1,20 @@
 """Painted labels on disk: one file, written whole or not at all, in well under a second.
 
-The file is a ZIP archive that ``numpy.load`` reads too: ``labels.npy`` and ``about.json`` (class names,
-colours, where the labels lie). One file rather than an array and a description, so that the two can never
-disagree after a crash.
+It holds the labels, class names, colours and where the labels lie.
 """
 
-import json
-import zipfile
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from napari_medpatch.annotate.sparse import SparseLabels
 from napari_medpatch.errors import DamagedFileError
 from napari_medpatch.geometry import GridTransform
-from napari_medpatch.io.atomic import atomic_file
+from napari_medpatch.io.array_archive import BAD_ARCHIVE, read_array_archive, write_array_archive
 
 SUFFIX = ".npz"
-_ARRAY, _ABOUT = "labels.npy", "about.json"
-# Labels are mostly zero: the fastest level already shrinks them a hundredfold.
-_LEVEL = 1
+_ARRAY = "labels"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,13 +54,7 @@ def write_label_file(path: Path, labels: SparseLabels, transform: GridTransform 
     }
     if transform is not None:
         about |= {"scale": list(transform.scale), "translate": list(transform.translate)}
-    with (
-        atomic_file(path) as temporary,
-        zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED, compresslevel=_LEVEL) as archive,
-    ):
-        archive.writestr(_ABOUT, json.dumps(about, ensure_ascii=False))
-        with archive.open(_ARRAY, "w", force_zip64=True) as member:
-            np.lib.format.write_array(member, labels.labels, allow_pickle=False)
+    write_array_archive(path, _ARRAY, labels.labels, about)
 
 
 def read_label_file(path: Path) -> SavedLabels:
@@ -80,12 +66,9 @@ def read_label_file(path: Path) -> SavedLabels:
         If the file is truncated, altered or none of ours.
     """
     try:
-        with zipfile.ZipFile(path) as archive:
-            about = json.loads(archive.read(_ABOUT))
-            with archive.open(_ARRAY) as member:
-                array = np.lib.format.read_array(member, allow_pickle=False)
+        array, about = read_array_archive(path, _ARRAY)
         labels = SparseLabels(array, tuple(about["class_names"]), tuple(about["colours"]))
         transform = GridTransform(tuple(about["scale"]), tuple(about["translate"])) if "scale" in about else None
         return SavedLabels(labels, path.name.removesuffix(SUFFIX), transform, str(about["saved"]))
-    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
+    except BAD_ARCHIVE as error:
         raise DamagedFileError(f"The saved labels {path} cannot be read ({error}); delete or restore them.") from error

@@ -1,11 +1,8 @@
 """A tissue mask on disk: one file, written whole or not at all.
 
-The file is a ZIP archive that ``numpy.load`` reads too: ``mask.npy`` and ``about.json`` (where the mask lies,
-how it was found, on which image, and whether the user edited it).
+It holds the mask and where that lies, how it was found, on which image, and whether the user edited it.
 """
 
-import json
-import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -15,10 +12,10 @@ from typing import Any
 import numpy as np
 
 from napari_medpatch.errors import DamagedFileError
-from napari_medpatch.io.atomic import atomic_file
+from napari_medpatch.io.array_archive import BAD_ARCHIVE, read_array_archive, write_array_archive
 from napari_medpatch.patches.tissue import TissueMask
 
-_ARRAY, _ABOUT = "mask.npy", "about.json"
+_ARRAY = "mask"
 _FORMAT = 1
 
 
@@ -68,10 +65,7 @@ def write_tissue(path: Path, record: TissueRecord) -> None:
         "edited": record.edited,
         "saved": datetime.now(UTC).isoformat(timespec="seconds"),
     }
-    with atomic_file(path) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr(_ABOUT, json.dumps(about, ensure_ascii=False))
-        with archive.open(_ARRAY, "w") as member:
-            np.lib.format.write_array(member, np.asarray(record.tissue.mask, bool), allow_pickle=False)
+    write_array_archive(path, _ARRAY, np.asarray(record.tissue.mask, bool), about)
 
 
 def read_tissue(path: Path) -> TissueRecord:
@@ -83,10 +77,7 @@ def read_tissue(path: Path) -> TissueRecord:
         If the file is truncated, altered or none of ours.
     """
     try:
-        with zipfile.ZipFile(path) as archive:
-            about = json.loads(archive.read(_ABOUT))
-            with archive.open(_ARRAY) as member:
-                mask = np.lib.format.read_array(member, allow_pickle=False)
+        mask, about = read_array_archive(path, _ARRAY)
         y, x = (float(value) for value in about["downsample"])
         if mask.dtype != bool or mask.ndim != 2:
             raise ValueError(f"{mask.dtype} of {mask.ndim} axes is no mask")
@@ -95,5 +86,5 @@ def read_tissue(path: Path) -> TissueRecord:
             tissue, str(about["method"]), int(about["version"]), dict(about["image"]), bool(about["edited"]),
             str(about["saved"]),
         )  # fmt: skip
-    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
+    except BAD_ARCHIVE as error:
         raise DamagedFileError(f"The saved tissue mask {path} cannot be read ({error}); delete it.") from error
