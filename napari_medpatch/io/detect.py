@@ -193,8 +193,10 @@ def _open_slide(found: Detected, mpp: float | Sequence[float] | None, cache: "Ti
     from napari_medpatch.io.slide import OpenSlideSource
     from napari_medpatch.io.tiff_tiles import TiffSource
 
+    # Results of a folder are named after the folder, not after one of the files in it.
+    is_dicom_folder = found.format == "DICOM WSI" and found.path.is_dir()
     try:
-        return OpenSlideSource(found.entry, mpp=mpp, cache=cache)
+        return OpenSlideSource(found.path if is_dicom_folder else found.entry, mpp=mpp, cache=cache)
     except UnsupportedFormatError:
         if signature(read_head(found.entry)) != "tiff":
             raise

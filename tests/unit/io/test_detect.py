@@ -112,6 +112,12 @@ def test_real_folders(real_data: Path) -> None:
         detect(real_data / "fundus/chasedb1")
 
 
+def test_a_slide_in_a_folder_keeps_the_folders_name(real_data: Path) -> None:
+    folder = real_data / "wsi/CMU-1-Small-Region_dicom"
+    with closing(open_source(folder)) as source:
+        assert source.path == folder
+
+
 @pytest.mark.parametrize(
     ("name", "new", "kind"),
     [
