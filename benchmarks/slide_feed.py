@@ -8,7 +8,9 @@ so that other work on the machine drops out as far as it can. Without SLIDE it t
 """
 
 import argparse
+import multiprocessing
 import tempfile
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -57,8 +59,10 @@ def _row(path: Path, pixels: int, folder: Path, most: int, rounds: int) -> None:
     boxes = grid_of(path, bundle).boxes()[:most]
     scorer = PatchScorer(bundle, device="cpu")
     ours = least(_ours(path, boxes, scorer) for _ in range(rounds))
-    theirs = least(_theirs(path, boxes) for _ in range(rounds))
-    limit = _limit(path, boxes, rounds)
+    # In processes of their own: the feed changes how this one's memory is managed.
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as apart:
+        theirs = least(apart.submit(_theirs, path, boxes).result() for _ in range(rounds))
+        limit = apart.submit(_limit, path, boxes, rounds).result()
     share = f"{limit.cpu / ours.cpu:.0%}" if limit else "no JPEG tiles"
     rate = len(boxes) / ours.cpu
     print(

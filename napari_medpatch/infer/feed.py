@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_medpatch.geometry import Box
+from napari_medpatch.infer.allocator import reuse_freed_memory
 from napari_medpatch.infer.coarse_level import LevelFilter, level_filter
 from napari_medpatch.io.many_boxes import ReadsMany
 from napari_medpatch.io.source import Source
@@ -80,6 +81,7 @@ class Feed:
         self._chunks = deque(chunks)
         self._load = load
         self._ahead: deque[tuple[npt.NDArray[np.int64], Future[Pixels]]] = deque()
+        reuse_freed_memory()
         self._pool = ThreadPoolExecutor(self._threads, thread_name_prefix="medpatch-feed")
 
     def __iter__(self) -> Iterator[Batch]:
