@@ -73,6 +73,12 @@ class _BrokenBundle:
         return Broken().eval()
 
 
+@pytest.fixture
+def one_lane(monkeypatch) -> None:
+    """Let one thread run all batches: with several, which of them meets the break depends on their speed."""
+    monkeypatch.setattr("torch.get_num_threads", lambda: 1)
+
+
 def test_model_with_one_logit(pyramid, stained_slide, mean_colour, tmp_path) -> None:
     result = run(classify(pyramid(stained_slide), mean_colour(("Tumor",)), CPU, out=tmp_path))
     table = read_patch_scores(tmp_path / "slide.csv")
@@ -98,13 +104,14 @@ def test_class_count_mismatch_is_told_at_the_first_batch(
     assert _files(tmp_path) == before, "the results of another model were lost"
 
 
+@pytest.mark.usefixtures("one_lane")
 def test_logits_that_are_no_numbers_stop_the_run_and_keep_the_rest(
     pyramid, stained_slide, mean_colour, tmp_path
 ) -> None:
     with pytest.raises(BundleError, match=r"mean-colour gives no number .* for 8 of 8 patches; .*float32"):
         run(classify(pyramid(stained_slide), _BrokenBundle(mean_colour(), 3), CPU, out=tmp_path))
     started = next(_told(classify(pyramid(stained_slide), mean_colour(), CPU, out=tmp_path)))
-    assert started.done in (8, 16, 24), "lanes of several processors share the three good batches"
+    assert started.done == 24, "the three good batches are kept"
     result = run(classify(pyramid(stained_slide), mean_colour(), CPU, out=tmp_path))
     assert np.isfinite(result.probabilities[tuple(result.grid.cells.T)]).all()
 
@@ -231,11 +238,12 @@ def pictures(tmp_path) -> Path:
     return tmp_path / "pictures"
 
 
+@pytest.mark.usefixtures("one_lane")
 def test_folder_with_a_model_that_gives_no_numbers(pictures, mean_colour, tmp_path) -> None:
     settings = replace(CPU, batch_size=2)
     with pytest.raises(BundleError, match="no number"):
         run(classify_folder(pictures, _BrokenBundle(mean_colour(), 3), settings, out=tmp_path / "out"))
-    assert next(classify_folder(pictures, mean_colour(), settings, out=tmp_path / "out")).done in (2, 4, 6)
+    assert next(classify_folder(pictures, mean_colour(), settings, out=tmp_path / "out")).done == 6
 
 
 def test_folder_has_uncertainty_and_resumes_with_it(pictures, mean_colour, tmp_path) -> None:
