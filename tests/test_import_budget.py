@@ -24,6 +24,10 @@ SLOW = (
     "distributed",
     "pandas",
     "pyqtgraph",
+    "SimpleITK",
+    "highdicom",
+    "trimesh",
+    "jinja2",
 )
 SECONDS = 0.3
 """Of the processor; wall time says more about the machine's other work than about the module."""
