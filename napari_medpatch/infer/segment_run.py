@@ -16,12 +16,12 @@ from napari_medpatch.infer.device import is_out_of_memory
 from napari_medpatch.infer.edges import sharpen_edges
 from napari_medpatch.infer.halo import halves
 from napari_medpatch.infer.network_runner import NetworkRunner
-from napari_medpatch.infer.patience import patiently
 from napari_medpatch.infer.postprocess import postprocess
 from napari_medpatch.infer.resample import FloatArray, from_working
 from napari_medpatch.infer.segment_plan import SegmentPlan
 from napari_medpatch.infer.segment_records import SegmentResult, SegmentSettings
 from napari_medpatch.infer.working_image import VolumeImage
+from napari_medpatch.patience import patiently
 
 if TYPE_CHECKING:
     from napari_medpatch.models.bundle import Bundle

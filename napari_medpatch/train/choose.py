@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_medpatch.annotate.sparse import LabelArray
-from napari_medpatch.infer.patience import patiently
+from napari_medpatch.patience import patiently
 from napari_medpatch.train.config import Budget
 from napari_medpatch.train.estimate import QUICK, Evidence, Parts, estimate
 from napari_medpatch.train.features import FloatArray

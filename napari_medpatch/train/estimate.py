@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_medpatch.annotate.sparse import LabelArray
-from napari_medpatch.infer.patience import patiently
+from napari_medpatch.patience import patiently
 from napari_medpatch.train.features import FloatArray, filter_bank, positions
 from napari_medpatch.train.flow import SliceFlows, carry_labels
 from napari_medpatch.train.folds import PaintedSlices

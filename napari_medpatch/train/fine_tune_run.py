@@ -14,12 +14,12 @@ from napari_medpatch.annotate.sparse import LabelArray, SparseLabels, value_coun
 from napari_medpatch.errors import BundleError
 from napari_medpatch.events import Event, Noted, Started, StepDone, Validated, Working
 from napari_medpatch.infer.device import pick_device
-from napari_medpatch.infer.patience import patiently
 from napari_medpatch.infer.precision import training_precision
 from napari_medpatch.infer.segment_plan import plan_segmentation
 from napari_medpatch.io.source import Source
 from napari_medpatch.models.bundle import Bundle, save_bundle
 from napari_medpatch.models.network import unet_config
+from napari_medpatch.patience import patiently
 from napari_medpatch.train.blend import blend_by_base, blend_by_fold, first_blend
 from napari_medpatch.train.clean_up import clean_up_rules
 from napari_medpatch.train.config import Budget, FineTuneSettings

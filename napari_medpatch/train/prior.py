@@ -4,7 +4,7 @@ from collections.abc import Generator
 from dataclasses import dataclass
 
 from napari_medpatch.annotate.sparse import LabelArray
-from napari_medpatch.infer.patience import patiently
+from napari_medpatch.patience import patiently
 from napari_medpatch.train.choose import Choice, choose_recipe, default_recipe
 from napari_medpatch.train.config import Budget
 from napari_medpatch.train.estimate import FULL, Evidence, estimate, gather_evidence, with_flows

@@ -4,7 +4,7 @@ from collections.abc import Generator
 
 import pytest
 
-from napari_medpatch.infer.patience import patiently
+from napari_medpatch.patience import patiently
 
 
 def test_it_yields_while_waiting_and_returns_the_result() -> None:
