@@ -11,14 +11,12 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_medpatch.errors import GeometryError, LabelsError
+from napari_medpatch.io.class_colours import PALETTE
 from napari_medpatch.io.labels_file import labels_downsample
 from napari_medpatch.io.source import Source
 from napari_medpatch.io.wording import size_text
 
 LabelArray = npt.NDArray[np.uint8]
-
-# Okabe & Ito's palette without black: told apart with every kind of colour blindness. Grey is background.
-PALETTE = ("#999999", "#E69F00", "#56B4E9", "#009E73", "#F0E442", "#0072B2", "#D55E00", "#CC79A7")
 
 
 def colour_of(value: int) -> str:
