@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from napari_medpatch.errors import GeometryError
+from napari_medpatch.evaluate.overlap import Overlap
 from napari_medpatch.io.source import AnyArray
 
 
@@ -39,21 +40,8 @@ def overlap(prediction: AnyArray, truth: AnyArray, keep: AnyArray | None = None)
 
 
 def _scores(predicted: AnyArray, true: AnyArray) -> dict[str, Any]:
-    both = int(np.count_nonzero(predicted & true))
-    p, t, n = int(np.count_nonzero(predicted)), int(np.count_nonzero(true)), int(true.size)
-    return {
-        "dice": _ratio(2 * both, p + t),
-        "iou": _ratio(both, p + t - both),
-        "sensitivity": _ratio(both, t),
-        "precision": _ratio(both, p),
-        "specificity": _ratio(n - p - t + both, n - t),
-        "predicted": p,
-        "true": t,
-    }
-
-
-def _ratio(above: int, below: int) -> float | None:
-    return above / below if below else None
+    both, p, t = (int(np.count_nonzero(each)) for each in (predicted & true, predicted, true))
+    return {**Overlap(both, p, t, int(true.size)).scores(), "predicted": p, "true": t}
 
 
 def compare_files(prediction: Path, truth: Path, *, ignore: Path | None = None) -> dict[str, Any]:

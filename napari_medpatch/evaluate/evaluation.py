@@ -1,0 +1,156 @@
+"""Compare a mask with the truth, as a job."""
+
+import time
+from collections.abc import Generator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from napari_medpatch.evaluate.masks import Bools, MaskPair, around, class_boxes
+from napari_medpatch.evaluate.objects import ObjectScores, compare_objects
+from napari_medpatch.evaluate.overlap import Overlap
+from napari_medpatch.evaluate.progress import part_of, wait_for, working
+from napari_medpatch.evaluate.result import ANY_CLASS, ClassScores, EvaluationResult
+from napari_medpatch.evaluate.settings import EvaluationSettings
+from napari_medpatch.evaluate.slices import SliceCounts, count_slices
+from napari_medpatch.evaluate.surface import SurfaceScores, surface_scores
+from napari_medpatch.evaluate.units import Units
+from napari_medpatch.evaluate.world import World
+from napari_medpatch.events import Finished, Job, Started
+from napari_medpatch.geometry import Box
+from napari_medpatch.io.source import AnyArray
+
+
+def evaluate_masks(
+    prediction: AnyArray,
+    truth: AnyArray,
+    *,
+    spacing: Sequence[float] | None = None,
+    unit: str = "mm",
+    affine: AnyArray | None = None,
+    class_names: Sequence[str] = (),
+    keep: AnyArray | None = None,
+    settings: EvaluationSettings | None = None,
+    notes: Sequence[str] = (),
+    provenance: Mapping[str, Any] | None = None,
+) -> Job:
+    """Compare a mask with the truth, per class, per connected object and per slice.
+
+    Parameters
+    ----------
+    prediction, truth : ndarray
+        ``(Z, Y, X)`` or ``(Y, X)``, booleans or whole numbers from 0 to 255; 0 background, 1… classes.
+    spacing : sequence of float, optional
+        Size of a pixel along each axis, ``(z, y, x)`` or ``(y, x)``; without it results are in pixels.
+    unit : str
+        Of ``spacing``: ``"mm"`` or ``"um"``.
+    affine : ndarray, optional
+        (4, 4), ``(x, y, z)`` index to RAS+ mm, for the world coordinates of objects.
+    class_names : sequence of str
+        Of values 1, 2, ….
+    keep : ndarray of bool, optional
+        Which pixels are compared; all by default. Surfaces beside pixels that are left out do not count.
+    settings : EvaluationSettings, optional
+        Tolerance, matching of objects, what to leave out.
+    notes : sequence of str
+        Kept in the result.
+    provenance : mapping, optional
+        Kept in the result.
+
+    Yields
+    ------
+    Event
+        ``Started`` (unit ``classes``), ``Working`` many times a second, ``Finished`` with an
+        :class:`~napari_medpatch.evaluate.result.EvaluationResult`.
+
+    Raises
+    ------
+    GeometryError
+        If shapes differ, or the pixel size does not fit them.
+    LabelsError
+        If values are not whole numbers from 0 to 255, or nothing is left to compare.
+    """
+    begun = time.monotonic()
+    units = Units.given(spacing, unit, np.ndim(truth))
+    masks = MaskPair.of(np.asarray(prediction), np.asarray(truth), None if keep is None else np.asarray(keep))
+    boxes = yield from working(wait_for(class_boxes, masks.predicted, masks.true))
+    comparison = _Comparison(masks, units, settings or EvaluationSettings(), tuple(class_names))
+    yield Started(len(boxes) + 1, "classes")
+    classes = []
+    for index, (value, box) in enumerate(boxes.items()):
+        classes.append((yield from working(comparison.compare(value, box), index)))
+    foreground = yield from working(comparison.foreground(list(boxes.values())), len(boxes))
+    yield Finished(
+        EvaluationResult(
+            classes=tuple(classes),
+            foreground=foreground,
+            units=units,
+            world=World.of(units, affine),
+            shape=tuple(np.shape(truth)),
+            compared=masks.compared,
+            settings=comparison.settings,
+            notes=tuple(notes),
+            seconds=time.monotonic() - begun,
+            provenance=dict(provenance or {}),
+        )
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Comparison:
+    """Compares classes of a pair of masks."""
+
+    masks: MaskPair
+    units: Units
+    settings: EvaluationSettings
+    class_names: tuple[str, ...]
+
+    def compare(self, value: int, box: Box) -> Generator[float, None, ClassScores]:
+        """Compare one class within its box."""
+        p, t = (self.masks.crop(mask, box) == value for mask in (self.masks.predicted, self.masks.true))
+        slices = yield from part_of(self._slices(p, t, box), 0.0, 0.2)
+        overlap = slices.overlap(self.masks.compared)
+        ignored = None if self.masks.ignored is None else self.masks.crop(self.masks.ignored, box)
+        surface = yield from part_of(self._surface(p, t, ignored), 0.2, 0.4)
+        objects = yield from part_of(self._objects(p, t, ignored, box), 0.6, 0.4)
+        name = self.class_names[value - 1] if value <= len(self.class_names) else ""
+        return ClassScores(value, name, overlap, slices, surface, objects, _remark(overlap))
+
+    def foreground(self, boxes: list[Box]) -> Generator[float, None, ClassScores]:
+        """Compare any class with any class."""
+        box = boxes[0] if boxes else Box((0, 0, 0), (0, 0, 0))
+        for other in boxes[1:]:
+            box = around(box, other)
+        p, t = self.masks.predicted[box.slices], self.masks.true[box.slices]
+        slices = yield from count_slices(lambda z: p[z] > 0, lambda z: t[z] > 0, box, self.masks.shape)
+        slices = slices.drop_first_axis() if self.masks.flat else slices
+        return ClassScores(ANY_CLASS, "any class", slices.overlap(self.masks.compared), slices)
+
+    def _slices(self, p: Bools, t: Bools, box: Box) -> Generator[float, None, SliceCounts]:
+        planes = [mask[None] if self.masks.flat else mask for mask in (p, t)]
+        slices = yield from count_slices(planes[0].__getitem__, planes[1].__getitem__, box, self.masks.shape)
+        return slices.drop_first_axis() if self.masks.flat else slices
+
+    def _surface(self, p: Bools, t: Bools, ignored: Bools | None) -> Generator[float, None, SurfaceScores | None]:
+        if not self.settings.surface:
+            return None
+        tolerance = self.settings.tolerance_in(self.units.length)
+        return (yield from surface_scores(p, t, self.units.spacing, tolerance, ignored))
+
+    def _objects(
+        self, p: Bools, t: Bools, ignored: Bools | None, box: Box
+    ) -> Generator[float, None, tuple[ObjectScores, ...]]:
+        if not self.settings.objects:
+            return ()
+        origin = box.start[-self.units.ndim :]
+        found = compare_objects(
+            p, t, self.units, self.settings, origin=origin, total=self.masks.compared, ignored=ignored
+        )
+        return (yield from found)
+
+
+def _remark(overlap: Overlap) -> str:
+    if not overlap.true:
+        return "not in the truth"
+    return "" if overlap.predicted else "not in the prediction"
