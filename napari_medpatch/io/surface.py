@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from napari_medpatch.errors import GeometryError, LabelsError
 from napari_medpatch.geometry import Box, GridTransform, derived_grid, split_axis
+from napari_medpatch.io.coarse import coarse_steps
 from napari_medpatch.io.source import AnyArray
 
 Vertices = npt.NDArray[np.float32]
@@ -84,7 +85,7 @@ def surface_steps(
     """As :func:`mask_surface`, in steps of a few hundredths of a second; yields the share that is done."""
     _check(mask, spacing)
     box = yield from _box_of(mask, value)
-    cells = _Cells.over(mask, value, box, _steps(box.shape, spacing, max_voxels))
+    cells = _Cells.over(mask, value, box, coarse_steps(box.shape, spacing, max_voxels))
     builder = _Builder()
     for done, slab in enumerate(cells.slabs(), start=1):
         builder.add(*slab)
@@ -129,15 +130,6 @@ def _box_of(mask: AnyArray, value: int) -> Generator[float, None, Box]:
     return Box(tuple(int(a) for a, _ in ends), tuple(int(b) + 1 for _, b in ends))
 
 
-def _steps(shape: Sequence[int], spacing: Sequence[float], max_voxels: int) -> tuple[int, int, int]:
-    """Return how many voxels a cell takes in along each axis; the finest axis is coarsened first."""
-    steps = [1, 1, 1]
-    while np.prod([n / s for n, s in zip(shape, steps, strict=True)]) > max_voxels:
-        finest = min(range(3), key=lambda axis: steps[axis] * spacing[axis])
-        steps[finest] += 1
-    return steps[0], steps[1], steps[2]
-
-
 @dataclass(frozen=True, slots=True)
 class _Cells:
     """The share of each cell that a class fills, with one empty cell all around."""
@@ -145,11 +137,11 @@ class _Cells:
     mask: AnyArray
     value: int
     box: Box
-    steps: tuple[int, int, int]
+    steps: tuple[int, ...]
     planes_per_slab: int
 
     @classmethod
-    def over(cls, mask: AnyArray, value: int, box: Box, steps: tuple[int, int, int]) -> "_Cells":
+    def over(cls, mask: AnyArray, value: int, box: Box, steps: tuple[int, ...]) -> "_Cells":
         rows, columns = (-(-n // s) + 2 for n, s in zip(box.shape[1:], steps[1:], strict=True))
         return cls(mask, value, box, steps, max(2, _SLAB_VOXELS // (rows * columns)))
 

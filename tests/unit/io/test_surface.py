@@ -98,10 +98,6 @@ def test_coarse_cells_keep_size_and_place() -> None:
     assert is_closed(coarse)
 
 
-def test_thick_slices_are_coarsened_last() -> None:
-    assert module._steps((50, 200, 200), (5.0, 1.0, 1.0), 200_000) == (1, 4, 3)
-
-
 def test_steps_come_often_and_can_be_left() -> None:
     steps: Generator[float, None, Surface] = surface_steps(np.ones((40, 200, 200), np.uint8))
     shares = [next(steps) for _ in range(3)]
