@@ -1,0 +1,1 @@
+"""Cleaning of masks in steps that can be seen, chosen and undone."""

@@ -1,0 +1,165 @@
+"""Clean a mask in steps; a job."""
+
+import time
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+
+import numpy as np
+import numpy.typing as npt
+
+from napari_medpatch.errors import GeometryError
+from napari_medpatch.events import Event, Finished, Job, Noted, Started, Working, run
+from napari_medpatch.infer.clean.changes import StepChange, compare
+from napari_medpatch.infer.clean.delta import MaskDelta
+from napari_medpatch.infer.clean.history import CleanRecord
+from napari_medpatch.infer.clean.registry import parse_step
+from napari_medpatch.infer.clean.step import CleanStep
+from napari_medpatch.infer.clean.work import Mask, Place, Work, named
+from napari_medpatch.io.export_values import mask_values
+from napari_medpatch.io.wording import size_text
+from napari_medpatch.patience import patiently
+
+if TYPE_CHECKING:
+    from napari_medpatch.io.source import Source
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class CleanResult:
+    """A cleaned mask.
+
+    Parameters
+    ----------
+    mask : ndarray
+        ``(*spatial)`` uint8, 0 background, 1… classes.
+    class_names : tuple of str
+        Of the values 1, 2, ….
+    changes : tuple of StepChange
+        What each step did.
+    undo : CleanRecord
+        What changed altogether; ``undo.delta.undo(mask)`` takes it back.
+    seconds : float
+        Wall time.
+    """
+
+    mask: Mask
+    class_names: tuple[str, ...]
+    changes: tuple[StepChange, ...]
+    undo: CleanRecord
+    seconds: float
+
+    @property
+    def provenance(self) -> dict[str, Any]:
+        """What was done, JSON-serialisable."""
+        return dict(self.undo.record)
+
+
+def clean_up(
+    where: "Source | Sequence[float]",
+    mask: npt.NDArray[Any],
+    steps: Sequence[CleanStep | str],
+    *,
+    class_names: Sequence[str] = (),
+    unit: str = "mm",
+) -> Job:
+    """Clean a mask; a job. The mask itself is not changed.
+
+    Parameters
+    ----------
+    where : Source or sequence of float
+        The image that the mask belongs to, or the size of a voxel along each axis.
+    mask : ndarray
+        ``(Z, Y, X)`` or ``(Y, X)``, whole numbers from 0 to 255: 0 background, 1… classes. Of volumes along
+        our axes (slices going up, rows to posterior, columns to the patient's left), as ``source.data``.
+    steps : sequence of CleanStep or str
+        In order; text as :func:`napari_medpatch.infer.clean.registry.parse_step` reads it.
+    class_names : sequence of str
+        Of the values 1, 2, ….
+    unit : str
+        Of the voxel size: ``"mm"``, ``"um"`` or ``"px"``; ignored with a source.
+
+    Yields
+    ------
+    Started, Working
+        In steps; several times a second.
+    Noted
+        What each step changed, and what the user should know.
+    Finished
+        With a :class:`CleanResult`.
+
+    Raises
+    ------
+    SettingsError
+        If a step does not exist, does not fit the image or names a class that is not there.
+    GeometryError
+        If the mask does not lie on the image.
+    LabelsError
+        If it holds other values.
+    """
+    begun = time.perf_counter()
+    values = mask_values(np.asarray(mask))
+    place = _place(where, values.shape, unit)
+    chosen = [parse_step(step) if isinstance(step, str) else step for step in steps]
+    yield Started(len(chosen), "steps")
+    work = Work(np.array(values, order="C"), named(class_names, values), place)
+    first_names, changes = tuple(work.names), []
+    for index, step in enumerate(chosen):
+        changes.append((yield from _apply(step, work, index)))
+        yield Noted(changes[-1].in_words())
+        yield from (Noted(note, "warning") for note in work.notes)
+        work.notes.clear()
+    delta = yield from _waiting(patiently(MaskDelta.between, values, work.mask), len(chosen))
+    record = {"steps": [change.to_record() for change in changes], "class_names": list(work.names)}
+    undo = CleanRecord(delta, first_names, tuple(work.names), record)
+    yield Finished(CleanResult(work.mask, tuple(work.names), tuple(changes), undo, time.perf_counter() - begun))
+
+
+def clean(
+    mask: npt.NDArray[Any],
+    steps: Sequence[CleanStep | str],
+    *,
+    voxel: Sequence[float],
+    unit: str = "mm",
+    class_names: Sequence[str] = (),
+) -> tuple[Mask, tuple[str, ...]]:
+    """Clean a mask at once and return it with its classes; parameters as :func:`clean_up`."""
+    result: CleanResult = run(clean_up(voxel, mask, steps, class_names=class_names, unit=unit))
+    return result.mask, result.class_names
+
+
+def _apply(step: CleanStep, work: Work, index: int) -> Generator[Event, None, StepChange]:
+    """Apply one step and return what it changed; each piece of it runs in a thread, so that a stop is prompt."""
+    step.check(work)
+    before, names = work.mask.copy(), list(work.names)
+    shares = step.apply(work)
+    while True:
+        share = yield from _waiting(patiently(next, shares, None), index)
+        if share is None:
+            break
+        yield Working(index + min(1.0, share))
+    counting = patiently(compare, str(step), before, work.mask, (names, list(work.names)), work.place.voxel_ml)
+    return (yield from _waiting(counting, index + 1))
+
+
+def _waiting(call: Generator[None, None, T], done: float) -> Generator[Event, None, T]:
+    """Wait for a call in a thread and return its result."""
+    while True:
+        try:
+            next(call)
+        except StopIteration as end:
+            return cast("T", end.value)
+        yield Working(done)
+
+
+def _place(where: "Source | Sequence[float]", shape: tuple[int, ...], unit: str) -> Place:
+    if isinstance(where, Sequence | np.ndarray):
+        voxel = tuple(float(edge) for edge in where)
+        if len(voxel) != len(shape):
+            raise GeometryError(f"A mask of {len(shape)} axes needs as many voxel sizes; {voxel} were given.")
+        return Place(voxel, unit)
+    full = tuple(where.levels[0].shape)
+    if len(full) != len(shape) or (where.kind != "slide" and full != tuple(shape)):
+        raise GeometryError(f"The mask of {size_text(shape)} does not lie on {where.path.name} of {size_text(full)}.")
+    return Place.on(where, shape)
