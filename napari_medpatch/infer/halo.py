@@ -37,6 +37,10 @@ class Tiling:
     reach: tuple[int, ...]
     multiple: tuple[int, ...]
 
+    kind = "exact"
+    sequential = False
+    """Cores are independent of each other, in any order."""
+
     @property
     def canvas(self) -> tuple[int, ...]:
         """Shape rounded up to multiples; the network sees nothing beyond it."""

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 from napari_medpatch.events import Finished, Job
 from napari_medpatch.infer.decide import check_threshold
 from napari_medpatch.infer.edges import air_edge
-from napari_medpatch.infer.network_runner import NetworkRunner
 from napari_medpatch.infer.postprocess import check_rules
+from napari_medpatch.infer.runner import make_runner
 from napari_medpatch.infer.segment_plan import plan_segmentation
 from napari_medpatch.infer.segment_records import SegmentResult, SegmentSettings
 from napari_medpatch.infer.segment_run import SegmentRun
@@ -56,7 +56,7 @@ def segment(source: Source, bundle: "Bundle", settings: SegmentSettings | None =
     check_threshold(settings.threshold)
     check_rules(card.postprocess, card.class_names[1:])
     plan = plan_segmentation(source, card, settings.axis)
-    runner = NetworkRunner(bundle, device=settings.device, precision=settings.precision, slice_axis=plan.slice_axis)
+    runner = make_runner(bundle, device=settings.device, precision=settings.precision, slice_axis=plan.slice_axis)
     edge = air_edge(card.postprocess) if settings.postprocess else None
     run = SegmentRun(plan, runner, settings, card.class_names[1:], _threshold(settings, card.threshold), edge)
     yield from run.blocks()

@@ -8,12 +8,11 @@ import numpy.typing as npt
 
 from napari_medpatch.errors import BundleError, GeometryError, MissingSpacingError, WrongKindError
 from napari_medpatch.geometry import GridTransform
-from napari_medpatch.infer.halo import Tiling
 from napari_medpatch.infer.resample import WorkingGrid
+from napari_medpatch.infer.tiling import AnyTiling, tiling_of
 from napari_medpatch.infer.working_image import PictureImage, VolumeImage, WorkingImage
 from napari_medpatch.io.source import Source
 from napari_medpatch.models.card import ModelCard
-from napari_medpatch.models.network import unet_config
 
 _KINDS = {"volume": "a volume", "photo": "a photograph", "slide": "a slide"}
 
@@ -26,7 +25,7 @@ class SegmentPlan:
     ----------
     image : WorkingImage
         Network input.
-    tiling : Tiling
+    tiling : Tiling or WindowTiling
         How the working grid may be cut.
     output : WorkingGrid
         From the working grid to the mask's: the image's own grid, or for slides the working grid itself.
@@ -45,7 +44,7 @@ class SegmentPlan:
     """
 
     image: WorkingImage
-    tiling: Tiling
+    tiling: AnyTiling
     output: WorkingGrid
     voxel: tuple[float, ...]
     unit: str
@@ -127,7 +126,7 @@ def _volume(source: Source, card: ModelCard, slice_axis: int | None) -> SegmentP
     unit = "mm" if source.spacing is not None else "px"
     return SegmentPlan(
         image=VolumeImage(source, card, grid),
-        tiling=_tiling(grid, card, slice_axis),
+        tiling=tiling_of(grid, card, slice_axis),
         output=grid,
         voxel=voxel,
         unit=unit,
@@ -149,7 +148,7 @@ def _picture(source: Source, card: ModelCard) -> SegmentPlan:
     origin = tuple(axis.origin for axis in grid.axes) if coarse else (0.0, 0.0)
     return SegmentPlan(
         image=PictureImage(source, card, grid),
-        tiling=_tiling(grid, card, None),
+        tiling=tiling_of(grid, card, None),
         output=WorkingGrid.centred(grid.shape, (1.0, 1.0)) if coarse else grid,
         voxel=tuple(s * p for s, p in zip(scale, pixel, strict=True)),
         unit="um" if source.spacing is not None else "px",
@@ -179,18 +178,6 @@ def _picture_steps(source: Source, card: ModelCard, keep: npt.NDArray[np.bool_] 
     _need_spacing(source, card, ("um",))
     pixel = source.spacing.values if source.spacing is not None else (1.0, 1.0)
     return tuple(wanted / size for wanted, size in zip(card.spacing, pixel, strict=True))
-
-
-def _tiling(grid: WorkingGrid, card: ModelCard, slice_axis: int | None) -> Tiling:
-    config = unet_config(card)
-    moving = [axis != slice_axis for axis in range(len(grid.axes))]
-    # Reach of the convolutions plus what the pools' windows add; see UNetConfig.halo.
-    reach = config.receptive_radius + config.multiple - 1
-    return Tiling(
-        grid.shape,
-        tuple(reach if moves else 0 for moves in moving),
-        tuple(config.multiple if moves else 1 for moves in moving),
-    )
 
 
 def _need_spacing(source: Source, card: ModelCard, units: Sequence[str]) -> None:

@@ -15,9 +15,10 @@ from napari_medpatch.infer.decide import decide, relative_logits
 from napari_medpatch.infer.device import is_out_of_memory
 from napari_medpatch.infer.edges import sharpen_edges
 from napari_medpatch.infer.halo import halves
-from napari_medpatch.infer.network_runner import NetworkRunner
+from napari_medpatch.infer.network_pass import network_pass
 from napari_medpatch.infer.postprocess import postprocess
 from napari_medpatch.infer.resample import FloatArray, from_working
+from napari_medpatch.infer.runner import Runner
 from napari_medpatch.infer.segment_plan import SegmentPlan
 from napari_medpatch.infer.segment_records import SegmentResult, SegmentSettings
 from napari_medpatch.infer.working_image import VolumeImage
@@ -39,7 +40,7 @@ class SegmentRun:
     ----------
     plan : SegmentPlan
         Image, resolution and cuts.
-    runner : NetworkRunner
+    runner : Runner
         The model.
     settings : SegmentSettings
         What was asked for.
@@ -54,7 +55,7 @@ class SegmentRun:
     def __init__(
         self,
         plan: SegmentPlan,
-        runner: NetworkRunner,
+        runner: Runner,
         settings: SegmentSettings,
         classes: tuple[str, ...],
         threshold: float | None,
@@ -62,6 +63,7 @@ class SegmentRun:
     ) -> None:
         self.plan = plan
         self.runner = runner
+        self.network = network_pass(plan, runner)
         self.settings = settings
         self.classes = classes
         self.threshold = threshold
@@ -133,6 +135,7 @@ class SegmentRun:
             "working_shape": list(plan.tiling.shape),
             "downsample": list(plan.downsample),
             "slice_axis": plan.slice_axis,
+            "tiling": plan.tiling.kind,
             "blocks": len(self.cores),
             "threshold": self.threshold,
             "postprocess": dict(bundle.card.postprocess) if self.settings.postprocess else {},
@@ -145,10 +148,9 @@ class SegmentRun:
 
     def _network(self, region: Box, core: Box) -> Generator[Event, None, FloatArray]:
         """Return the relative logits of a padded block."""
-        block = self.plan.image.block(region)
         before, share = self.voxels_done, self.plan.output.source_box(core).size
         yield Working(max(self.done, self._units(before)))
-        steps = self.runner.logits(block)
+        steps = self.network.logits(region)
         while True:
             try:
                 fraction = next(steps)

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 from napari_medpatch.errors import BundleError
 from napari_medpatch.models.card import ModelCard
+from napari_medpatch.models.network_facts import without_facts
 from napari_medpatch.models.unet import UNetConfig, build_unet
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ def unet_config(card: ModelCard) -> UNetConfig:
             raise BundleError(
                 f"config.json of {card.name} gives its network {key} {card.network[key]} but says {value} elsewhere."
             )
-    return UNetConfig.from_mapping({**card.network, **fixed})
+    return UNetConfig.from_mapping({**without_facts(card.network), **fixed})
 
 
 def build_network(card: ModelCard, *, pretrained: bool = False) -> "nn.Module":

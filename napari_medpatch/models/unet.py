@@ -1,8 +1,8 @@
 """2D and 3D U-Net whose halo is known exactly.
 
 Ronneberger et al., *U-Net*, MICCAI 2015 (arXiv 1505.04597); Çiçek et al., *3D U-Net*, MICCAI 2016
-(arXiv 1606.06650). BatchNorm or no normalisation only: instance and group statistics differ from tile to
-tile, so a network that uses them cannot be tiled exactly.
+(arXiv 1606.06650). With batch normalisation or none it can be tiled exactly; instance and group statistics
+differ from tile to tile, so a network that uses them is blended from overlapping windows instead.
 """
 
 from collections.abc import Mapping
@@ -32,7 +32,7 @@ class UNetConfig:
     convs : int
         Convolutions per level and side, kernel 3.
     norm : str
-        ``"batch"`` or ``"none"``.
+        ``"batch"``, ``"none"``, ``"instance"`` or ``"group"`` (eight channels, or all, to a group).
     """
 
     dimensions: int = 3
@@ -41,13 +41,18 @@ class UNetConfig:
     levels: int = 3
     channels: int = 16
     convs: int = 2
-    norm: Literal["batch", "none"] = "batch"
+    norm: Literal["batch", "none", "instance", "group"] = "batch"
 
     def __post_init__(self) -> None:
         if self.dimensions not in (2, 3) or not 1 <= self.levels <= 6 or self.convs < 1 or self.channels < 1:
             raise BundleError(f"No U-Net can be built from {asdict(self)}; check dimensions, levels and convs.")
-        if self.norm not in ("batch", "none"):
-            raise BundleError(f"U-Net norm must be 'batch' or 'none', got {self.norm!r}.")
+        if self.norm not in ("batch", "none", "instance", "group"):
+            raise BundleError(f"U-Net norm must be 'batch', 'none', 'instance' or 'group', got {self.norm!r}.")
+
+    @property
+    def tileable(self) -> bool:
+        """Whether a tile with enough margin gives what the whole image gives."""
+        return self.norm in ("batch", "none")
 
     @property
     def multiple(self) -> int:

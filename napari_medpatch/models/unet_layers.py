@@ -60,7 +60,15 @@ def _stage(config: UNetConfig, before: int, after: int) -> nn.Sequential:
     for index in range(config.convs):
         width = before if index == 0 else after
         layers.append(_conv(config)(width, after, kernel_size=3, padding=1, bias=config.norm == "none"))
-        if config.norm == "batch":
-            layers.append(nn.BatchNorm3d(after) if config.dimensions == 3 else nn.BatchNorm2d(after))
+        if config.norm != "none":
+            layers.append(_norm(config, after))
         layers.append(nn.ReLU(inplace=True))
     return nn.Sequential(*layers)
+
+
+def _norm(config: UNetConfig, width: int) -> nn.Module:
+    if config.norm == "group":
+        return nn.GroupNorm(width // 8 if width % 8 == 0 else 1, width)
+    if config.norm == "instance":
+        return (nn.InstanceNorm3d if config.dimensions == 3 else nn.InstanceNorm2d)(width, affine=True)
+    return nn.BatchNorm3d(width) if config.dimensions == 3 else nn.BatchNorm2d(width)

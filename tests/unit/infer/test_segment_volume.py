@@ -7,7 +7,7 @@ from unet_bundles import card, darkness, random_unet
 
 from napari_medpatch.errors import BundleError, MedPatchError, MissingSpacingError, ResourceError, WrongKindError
 from napari_medpatch.events import BlockSegmented, Event, Finished, Noted, Started, Working, run
-from napari_medpatch.infer.network_runner import NetworkRunner
+from napari_medpatch.infer.unet_runner import UNetRunner
 from napari_medpatch.infer.segment import SegmentResult, SegmentSettings, segment
 from napari_medpatch.io.array_source import ArraySource
 from napari_medpatch.models.bundle import save_bundle
@@ -96,7 +96,7 @@ def test_the_logits_of_a_core_are_those_of_one_pass(tmp_path: Path) -> None:
     bundle = random_unet(tmp_path / "net", levels=3)
     plan = plan_segmentation(noise((96, 36, 36)), bundle.card)
     list(plan.image.prepare())
-    runner = NetworkRunner(bundle)
+    runner = UNetRunner(bundle)
 
     def logits(box: Box) -> np.ndarray:
         steps = runner.logits(plan.image.block(box))
@@ -226,14 +226,14 @@ def test_values_that_are_no_hounsfield_units_are_noted(tmp_path: Path) -> None:
 
 
 def limit_memory(monkeypatch: pytest.MonkeyPatch, voxels: int, error: Exception) -> None:
-    real = NetworkRunner.logits
+    real = UNetRunner.logits
 
-    def limited(self: NetworkRunner, block: np.ndarray) -> Any:
+    def limited(self: UNetRunner, block: np.ndarray) -> Any:
         if block[0].size > voxels:
             raise error
         return real(self, block)
 
-    monkeypatch.setattr(NetworkRunner, "logits", limited)
+    monkeypatch.setattr(UNetRunner, "logits", limited)
 
 
 @pytest.mark.parametrize("error", [RuntimeError("CUDA out of memory. Tried to allocate"), MemoryError()])

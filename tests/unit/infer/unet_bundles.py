@@ -34,9 +34,11 @@ def darkness(folder: Path, *, below: float, task: str = "segment-3d", **changes:
     return save_bundle(folder, described, model)
 
 
-def random_unet(folder: Path, task: str = "segment-3d", *, levels: int = 3, seed: int = 0, **changes: Any) -> Bundle:
+def random_unet(
+    folder: Path, task: str = "segment-3d", *, levels: int = 3, seed: int = 0, network: Any = None, **changes: Any
+) -> Bundle:
     """A network with random weights whose logits on random images are centred on 0 with deviation 4."""
-    described = card(task, network={"levels": levels, "channels": 4}, **changes)
+    described = card(task, network={"levels": levels, "channels": 4} | (network or {}), **changes)
     torch.manual_seed(seed)
     model = build_network(described).train()
     # White noise, correlated, so that deep levels see some of it too.

@@ -53,7 +53,7 @@ def test_logits_have_the_inputs_shape(dimensions: int) -> None:
         {"levels": 7},
         {"convs": 0},
         {"channels": 0},
-        {"norm": "instance"},
+        {"norm": "layer"},
         {"depth": 3},
     ],
 )

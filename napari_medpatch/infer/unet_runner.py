@@ -1,13 +1,14 @@
-"""A segmentation network on its device: a block of pixels in, logits out, in steps that can be stopped."""
+"""Our U-Net on its device: a block of pixels in, logits out, in steps that can be stopped."""
 
 from collections.abc import Generator
 from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
 from napari_medpatch.infer.device import available_memory, free_cached_memory, pick_device
+from napari_medpatch.infer.folding import batch_to_slices, slices_to_batch
 from napari_medpatch.infer.precision import autocast, choose_precision, exact_convolutions
+from napari_medpatch.infer.runner import FloatArray
 from napari_medpatch.models.network import unet_config
 
 if TYPE_CHECKING:
@@ -24,8 +25,8 @@ at once, deeper levels and slabs add the rest (measured: 20 for blocks of a mill
 _EAGER_BYTES_PER_CHANNEL = 40
 
 
-class NetworkRunner:
-    """A loaded U-Net.
+class UNetRunner:
+    """A loaded U-Net; a :class:`napari_medpatch.infer.runner.Runner`.
 
     Parameters
     ----------
@@ -69,7 +70,7 @@ class NetworkRunner:
             return int(min(_CPU_BYTES, free * 0.4) / (_BYTES_PER_CHANNEL * self.config.channels))
         return int(free * 0.6 / (_EAGER_BYTES_PER_CHANNEL * self.config.channels))
 
-    def logits(self, block: npt.NDArray[np.float32]) -> Generator[float, None, "torch.Tensor"]:
+    def logits(self, block: FloatArray) -> Generator[float, None, "torch.Tensor"]:
         """Run the network on one block.
 
         Parameters
@@ -87,20 +88,28 @@ class NetworkRunner:
         Tensor
             ``(K, *spatial)`` float32 on the device.
         """
+        return (yield from self.outputs(block[None]))[0]
+
+    def outputs(self, batch: FloatArray) -> Generator[float, None, "torch.Tensor"]:
+        """Run the network on ``(N, C, *spatial)``; see :class:`napari_medpatch.infer.runner.Runner`."""
         import torch
 
-        batch = torch.from_numpy(np.ascontiguousarray(self._to_batch(block))).to(self.device)
-        layout = torch.channels_last_3d if batch.ndim == 5 else torch.channels_last
-        steps = self._steps(batch.contiguous(memory_format=layout))
-        total, done = self._multiplications(batch), 0.0
+        tensor = torch.from_numpy(np.ascontiguousarray(slices_to_batch(batch, self.slice_axis))).to(self.device)
+        layout = torch.channels_last_3d if tensor.ndim == 5 else torch.channels_last
+        steps = self._steps(tensor.contiguous(memory_format=layout))
+        total, done = self._multiplications(tensor), 0.0
         while True:
             # Entered anew for each step: a context held over a yield would leak into whoever iterates.
             with torch.inference_mode(), exact_convolutions(self.precision), autocast(self.device, self.precision):
                 try:
                     done += next(steps)
                 except StopIteration as end:
-                    return self._from_batch(end.value).float()
+                    return batch_to_slices(end.value, len(batch), self.slice_axis).float()
             yield min(1.0, done / total)
+
+    def to_logits(self, outputs: "torch.Tensor") -> "torch.Tensor":
+        """Return the outputs: a U-Net of ours gives logits."""
+        return outputs
 
     def release(self) -> None:
         """Give cached memory back after a failure."""
@@ -111,7 +120,7 @@ class NetworkRunner:
         from napari_medpatch.infer.stepwise_layers import unet_steps
         from napari_medpatch.models.unet_layers import UNet
 
-        if self.device.type == "cpu" and isinstance(self._model, UNet):
+        if self.device.type == "cpu" and isinstance(self._model, UNet) and self.config.tileable:
             return unet_steps(self._model, batch, _STEP_MACS)
         return self._whole(batch)
 
@@ -128,17 +137,6 @@ class NetworkRunner:
                 level = _level(name, self.config.levels)
                 per_position += parameter.numel() / 2 ** (level * self.config.dimensions)
         return max(1.0, per_position * batch.shape[0] * batch[0, 0].numel())
-
-    def _to_batch(self, block: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-        """Return ``(N, C, *spatial)``; slices along the slice axis become the batch."""
-        if self.slice_axis is None:
-            return block[None]
-        return np.moveaxis(block, self.slice_axis + 1, 0)
-
-    def _from_batch(self, logits: "torch.Tensor") -> "torch.Tensor":
-        if self.slice_axis is None:
-            return logits[0]
-        return logits.movedim(0, self.slice_axis + 1)
 
 
 def _level(name: str, levels: int) -> int:

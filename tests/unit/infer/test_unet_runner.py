@@ -6,9 +6,9 @@ import pytest
 import torch
 from unet_bundles import random_unet
 
-from napari_medpatch.infer import network_runner
-from napari_medpatch.infer.network_runner import NetworkRunner
+from napari_medpatch.infer import unet_runner
 from napari_medpatch.infer.stepwise_layers import unet_steps
+from napari_medpatch.infer.unet_runner import UNetRunner
 from napari_medpatch.models.unet import UNetConfig, build_unet
 
 
@@ -36,8 +36,8 @@ def test_small_steps_give_the_networks_answer(dimensions: int, levels: int, conv
 
 
 def test_steps_are_bounded_and_add_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(network_runner, "_STEP_MACS", 4e5)
-    runner = NetworkRunner(random_unet(tmp_path / "net"))
+    monkeypatch.setattr(unet_runner, "_STEP_MACS", 4e5)
+    runner = UNetRunner(random_unet(tmp_path / "net"))
     block = np.random.default_rng(0).random((1, 16, 16, 16), np.float32)
     logits, shares = finish(runner.logits(block))
     assert logits.shape == (2, 16, 16, 16)
@@ -47,8 +47,8 @@ def test_steps_are_bounded_and_add_up(tmp_path: Path, monkeypatch: pytest.Monkey
 
 
 def test_nothing_of_torchs_state_leaks_between_steps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(network_runner, "_STEP_MACS", 4e5)
-    runner = NetworkRunner(random_unet(tmp_path / "net"), precision="bfloat16")
+    monkeypatch.setattr(unet_runner, "_STEP_MACS", 4e5)
+    runner = UNetRunner(random_unet(tmp_path / "net"), precision="bfloat16")
     for _ in runner.logits(np.zeros((1, 8, 8, 8), np.float32)):
         assert torch.is_grad_enabled()
         assert not torch.is_inference_mode_enabled()
@@ -58,7 +58,7 @@ def test_nothing_of_torchs_state_leaks_between_steps(tmp_path: Path, monkeypatch
 def test_slices_are_the_batch(tmp_path: Path) -> None:
     bundle = random_unet(tmp_path / "net", "segment-2d", levels=2)
     block = np.random.default_rng(0).random((1, 8, 5, 12), np.float32)
-    logits, _ = finish(NetworkRunner(bundle, slice_axis=1).logits(block))
+    logits, _ = finish(UNetRunner(bundle, slice_axis=1).logits(block))
     assert logits.shape == (2, 8, 5, 12)
     with torch.no_grad():
         expected = bundle.load()(torch.from_numpy(block[:, :, 3][None]))[0]
@@ -66,9 +66,9 @@ def test_slices_are_the_batch(tmp_path: Path) -> None:
 
 
 def test_blocks_are_the_same_size_unless_memory_is_short(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    runner = NetworkRunner(random_unet(tmp_path / "net"))
+    runner = UNetRunner(random_unet(tmp_path / "net"))
     sizes = []
     for free in (1 << 40, 1 << 38, 1 << 30):
-        monkeypatch.setattr(network_runner, "available_memory", lambda device, free=free: free)
+        monkeypatch.setattr(unet_runner, "available_memory", lambda device, free=free: free)
         sizes.append(runner.block_voxels())
     assert sizes[0] == sizes[1] > sizes[2] > 1_000_000

@@ -1,0 +1,206 @@
+"""From a place on the working grid to logits there: at once for exact tiling, blended from windows otherwise."""
+
+import math
+from collections import deque
+from collections.abc import Generator
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+
+from napari_medpatch.errors import ResourceError
+from napari_medpatch.geometry import Box
+from napari_medpatch.infer.device import available_memory, is_out_of_memory
+from napari_medpatch.infer.runner import FloatArray, Runner
+from napari_medpatch.infer.window_tiling import WindowTiling
+
+if TYPE_CHECKING:
+    import torch
+
+    from napari_medpatch.infer.segment_plan import SegmentPlan
+    from napari_medpatch.infer.working_image import WorkingImage
+
+_BATCH_VOXELS = {"cpu": 1_000_000, "cuda": 8_000_000, "mps": 2_000_000}
+"""Voxels of the windows that the network sees together: one window of 96³ on a processor, so that it can be stopped."""
+
+
+class NetworkPass(Protocol):
+    """What makes logits of a region of the working grid."""
+
+    def logits(self, region: Box) -> Generator[float, None, "torch.Tensor"]:
+        """Yield the share done; return ``(K, *region.shape)`` float32."""
+
+
+def network_pass(plan: "SegmentPlan", runner: Runner) -> NetworkPass:
+    """Return the pass that fits a plan's tiling."""
+    if isinstance(plan.tiling, WindowTiling):
+        return WindowPass(plan.image, plan.tiling, runner)
+    return BlockPass(plan.image, runner)
+
+
+class BlockPass:
+    """Exact: the region is what the network must see."""
+
+    def __init__(self, image: "WorkingImage", runner: Runner) -> None:
+        self._image = image
+        self._runner = runner
+
+    def logits(self, region: Box) -> Generator[float, None, "torch.Tensor"]:
+        """Return the logits of a padded block."""
+        return (yield from self._runner.logits(self._image.block(region)))
+
+
+class WindowPass:
+    """Windows weighted and summed; only the rows that are not finished are held.
+
+    The result equals that of MONAI's ``sliding_window_inference`` to rounding (Cardoso et al., *MONAI*,
+    arXiv 2211.02701). Regions are best asked for in array order: going back computes windows again.
+
+    Parameters
+    ----------
+    image : WorkingImage
+        Network input.
+    tiling : WindowTiling
+        Where windows lie.
+    runner : Runner
+        The network.
+    """
+
+    def __init__(self, image: "WorkingImage", tiling: WindowTiling, runner: Runner) -> None:
+        from monai.data.utils import compute_importance_map
+
+        self._image = image
+        self._tiling = tiling
+        self._runner = runner
+        weights: torch.Tensor = compute_importance_map(tiling.window, mode=tiling.blend)
+        self._weights = weights
+        self._batch = max(1, _BATCH_VOXELS.get(runner.device.type, 1_000_000) // math.prod(tiling.window))
+        self._sum: torch.Tensor | None = None
+        self._count: torch.Tensor | None = None
+        self._first = 0
+        self._done = 0
+        self._whole = True
+
+    def logits(self, region: Box) -> Generator[float, None, "torch.Tensor"]:
+        """Return the blended logits of a region; windows that the region before shared are not computed again."""
+        starts = self._tiling.starts(0)
+        self._forget(region.start[0])
+        self._whole = False
+        height = self._tiling.window[0]
+        wanted = [i for i, start in enumerate(starts) if start < region.stop[0] and start + height > self._first]
+        wanted = [index for index in wanted if index >= self._done]
+        across = self._across()
+        waiting = deque(Box((starts[i], *corner), self._end(starts[i], corner)) for i in wanted for corner in across)
+        total = len(waiting)
+        while waiting:
+            boxes = [waiting.popleft() for _ in range(min(self._batch, len(waiting)))]
+            try:
+                outputs = yield from self._outputs(boxes, 1 - (len(waiting) + len(boxes)) / total, total)
+            except (RuntimeError, MemoryError) as error:
+                self._take_fewer(len(boxes), error)
+                waiting.extendleft(reversed(boxes))
+                continue
+            for box, output in zip(boxes, outputs, strict=True):
+                self._add(box, output)
+        self._done = max([self._done, *(i + 1 for i in wanted)])
+        self._whole = True
+        return self._runner.to_logits(self._blended(region))
+
+    def _outputs(self, boxes: list[Box], begun: float, total: int) -> Generator[float, None, "torch.Tensor"]:
+        batch = np.stack([self._read(box) for box in boxes])
+        steps = self._runner.outputs(batch)
+        while True:
+            try:
+                share = next(steps)
+            except StopIteration as end:
+                result: torch.Tensor = end.value.cpu()
+                return result
+            yield min(1.0, begun + share * len(boxes) / total)
+
+    def _read(self, box: Box) -> FloatArray:
+        """Return network input, 0 beyond the grid as MONAI has it."""
+        inside = box.clip(self._tiling.shape)
+        pixels = self._image.block(inside)
+        if inside == box:
+            return pixels
+        result = np.zeros((len(pixels), *box.shape), np.float32)
+        result[(slice(None), *inside.shift([-a for a in box.start]).slices)] = pixels
+        return result
+
+    def _add(self, box: Box, output: "torch.Tensor") -> None:
+        """Add a window to the rows it covers."""
+        inside = box.clip(self._tiling.shape)
+        part = inside.shift([-a for a in box.start]).slices
+        self._make_room(inside, len(output))
+        place = inside.shift([-self._first, *(0,) * (len(box.start) - 1)])
+        # Rows above the first one kept are finished; after a restart windows may reach over them.
+        lost = max(0, -place.start[0])
+        part = (slice(part[0].start + lost, part[0].stop), *part[1:])
+        rows = (slice(place.start[0] + lost, place.stop[0]), *place.slices[1:])
+        weights = self._weights[part]
+        if self._sum is not None and self._count is not None:
+            self._sum[(slice(None), *rows)] += output[(slice(None), *part)] * weights
+            self._count[rows] += weights
+
+    def _make_room(self, inside: Box, channels: int) -> None:
+        """Lengthen the sums so that they hold the rows of a window."""
+        import torch
+
+        have = 0 if self._sum is None else self._sum.shape[1]
+        need = inside.stop[0] - self._first
+        if need <= have:
+            return
+        shape = (need - have, *self._tiling.shape[1:])
+        self._check_room(4 * (channels + 1) * math.prod(shape))
+        more, weight = torch.zeros((channels, *shape)), torch.zeros(shape)
+        self._sum = more if self._sum is None else torch.cat([self._sum, more], dim=1)
+        self._count = weight if self._count is None else torch.cat([self._count, weight])
+
+    def _check_room(self, size: int) -> None:
+        import torch
+
+        free = available_memory(torch.device("cpu"))
+        if size > free:
+            raise ResourceError(
+                f"Blending the windows needs {size / 2**30:.1f} GB more memory and {free / 2**30:.1f} GB are free; "
+                "close other programs, or use a model with fewer classes or a coarser working resolution."
+            )
+
+    def _forget(self, first: int) -> None:
+        """Drop the rows before the one asked for; start anew if it lies before those kept, or after an error."""
+        if first < self._first or not self._whole:
+            self._sum = self._count = None
+            self._first, self._done = first, 0
+            return
+        if self._sum is not None and self._count is not None:
+            # Copies, so that the memory of the dropped rows is freed.
+            self._sum = self._sum[:, first - self._first :].clone()
+            self._count = self._count[first - self._first :].clone()
+        self._first = first
+
+    def _blended(self, region: Box) -> "torch.Tensor":
+        if self._sum is None or self._count is None:
+            raise ValueError("a region without windows")
+        place = region.shift([-self._first, *(0,) * (len(region.start) - 1)]).slices
+        return self._sum[(slice(None), *place)] / self._count[place]
+
+    def _across(self) -> list[tuple[int, ...]]:
+        """Return the corners of windows along all axes but the first."""
+        rest = [self._tiling.starts(axis) for axis in range(1, len(self._tiling.shape))]
+        shape = [len(starts) for starts in rest]
+        return [tuple(starts[i] for starts, i in zip(rest, index, strict=True)) for index in np.ndindex(*shape)]
+
+    def _end(self, start: int, corner: tuple[int, ...]) -> tuple[int, ...]:
+        return tuple(a + n for a, n in zip((start, *corner), self._tiling.window, strict=True))
+
+    def _take_fewer(self, tried: int, error: Exception) -> None:
+        """Halve the number of windows at once after memory ran out."""
+        if not is_out_of_memory(error):
+            raise error
+        self._runner.release()
+        if tried == 1:
+            edges = " × ".join(str(n) for n in self._tiling.window)
+            raise ResourceError(
+                f"A single window of {edges} does not fit into the memory of {self._runner.device}; choose the device "
+                "cpu, or a smaller window in the model's config.json."
+            ) from error
+        self._batch = tried // 2
