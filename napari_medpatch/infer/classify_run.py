@@ -20,6 +20,7 @@ from napari_medpatch.infer.classify_outputs import ClassifyFiles, cells_of, show
 from napari_medpatch.infer.classify_result import ClassifyResult, ClassifySettings
 from napari_medpatch.infer.feed import Feed, PatchReader
 from napari_medpatch.infer.level_gate import Agreed, agreeing_level, coarser_levels
+from napari_medpatch.infer.precision_gate import agreeing_half, may_halve
 from napari_medpatch.infer.resumed_scorer import resumed_scorer
 from napari_medpatch.infer.run_record import describe_model, describe_region, describe_source, digest, versions
 from napari_medpatch.infer.score_store import Keys, ScoreStore, Values, in_whole_batches
@@ -33,6 +34,9 @@ if TYPE_CHECKING:
     from napari_medpatch.infer.patch_scorer import PatchScorer
     from napari_medpatch.models.bundle import Bundle
     from napari_medpatch.patches.roi import Region
+
+_SPEAK_SECONDS = 0.8
+"""While scores are compared, the job says so this often, which also lets Stop in."""
 
 
 class ClassifyRun:
@@ -110,6 +114,7 @@ class ClassifyRun:
             self.bundle, self.method, self.settings, store, self.grid.cells, exact=self.settings.exact
         )
         yield from self._choose_level(scorer, store)
+        scorer = yield from self._choose_precision(scorer, store)
         todo = self._unscored(store, scorer.batch_size)
         kept = self.grid.cells[~todo]
         yield self._started(len(kept))
@@ -158,9 +163,29 @@ class ClassifyRun:
             while (step := next(trial, None)) is not None:
                 if isinstance(step, Agreed):
                     self.level = step.level
-                elif time.monotonic() - spoke > 0.8:
+                elif time.monotonic() - spoke > _SPEAK_SECONDS:
                     spoke = time.monotonic()
                     yield Noted(f"Comparing scores at level {step} of {self.source.path.name} with those at level 0.")
+
+    def _choose_precision(self, scorer: "PatchScorer", store: ScoreStore) -> "Generator[Event, None, PatchScorer]":
+        """Return the classifier in bfloat16 if a sample allows it; a run that goes on keeps its precision."""
+        boxes = self.grid.boxes()
+        if store.precision() or not may_halve(scorer, self.settings, len(boxes)):
+            return scorer
+        trial = agreeing_half(self.source, boxes, self.level, scorer, self.bundle)
+        spoke = time.monotonic()
+        with closing(trial):
+            while True:
+                try:
+                    next(trial)
+                except StopIteration as end:
+                    scorer = end.value
+                    break
+                if time.monotonic() - spoke > _SPEAK_SECONDS:
+                    spoke = time.monotonic()
+                    yield Noted("Comparing scores in bfloat16 with those in float32.")
+        store.describe(scorer.device.type, scorer.batch_size, scorer.precision)
+        return scorer
 
     def _started(self, done: int) -> Started:
         context = {"grid": self.grid, "class_names": self.names, "extra_names": self.extra_names}

@@ -84,20 +84,38 @@ def agreeing_level(
     if not levels or len(boxes) <= FEW:
         yield Agreed(0)
         return
-    sample = np.unique(np.linspace(0, len(boxes) - 1, SAMPLE).round().astype(np.int64))
-    expected = yield from _scores(source, boxes, sample, 0, scorer)
+    expected = yield from sample_scores(source, boxes, 0, scorer)
     for level in levels:
-        found = yield from _scores(source, boxes, sample, level, scorer)
+        found = yield from sample_scores(source, boxes, level, scorer)
         if float(np.abs(found - expected).mean()) <= LIMIT:
             yield Agreed(level)
             return
     yield Agreed(0)
 
 
-def _scores(
-    source: Source, boxes: npt.NDArray[np.int64], sample: npt.NDArray[np.int64], level: int, scorer: "PatchScorer"
+def sample_scores(
+    source: Source, boxes: npt.NDArray[np.int64], level: int, scorer: "PatchScorer"
 ) -> Generator[int, None, npt.NDArray[np.float32]]:
-    """Return the class probabilities of some patches read from one level."""
+    """Score an evenly spread sample of patches.
+
+    Parameters
+    ----------
+    source, boxes, scorer
+        As :func:`agreeing_level` takes them.
+    level : int
+        Where the pixels are read.
+
+    Yields
+    ------
+    int
+        ``level``, after every batch.
+
+    Returns
+    -------
+    ndarray
+        ``(N, C) float32``, probabilities of at most :data:`SAMPLE` patches.
+    """
+    sample = np.unique(np.linspace(0, len(boxes) - 1, SAMPLE).round().astype(np.int64))
     reader = PatchReader(source, boxes, level, black_outside=True, target=scorer.input_shape)
     parts = []
     with (

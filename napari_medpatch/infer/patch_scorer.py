@@ -11,11 +11,11 @@ from napari_medpatch.infer.device_lane import BatchSize, DeviceLane, squared
 from napari_medpatch.infer.feed import Batch, Feed, Pixels
 from napari_medpatch.infer.lanes import in_order
 from napari_medpatch.infer.mc_dropout import DropoutBundle
-from napari_medpatch.infer.precision import choose_precision
+from napari_medpatch.infer.precision import Precision, choose_precision
 from napari_medpatch.infer.scoring import Keys, PlainScores, ScoringMethod
 from napari_medpatch.models.card import ModelCard
 from napari_medpatch.models.preprocess import input_shape, resize_like_pil
-from napari_medpatch.models.speed import accelerated
+from napari_medpatch.models.speed import accelerated, in_bfloat16
 
 if TYPE_CHECKING:
     import torch
@@ -44,7 +44,7 @@ class PatchScorer:
         As :func:`napari_medpatch.infer.device.pick_devices` takes it; several share the patches.
     precision : str
         ``"auto"``, ``"float32"`` or ``"bfloat16"``. ``"auto"`` is bfloat16 on CUDA devices that multiply it
-        natively, unless ``exact``; float32 elsewhere.
+        natively, unless ``exact``; float32 elsewhere (see :mod:`napari_medpatch.infer.precision_gate`).
     batch_size : int
         Patches per pass; 0 chooses by device and memory, never by time, so that equal input gives equal
         output. Lowered when memory runs out.
@@ -78,14 +78,22 @@ class PatchScorer:
         self.card: ModelCard = bundle.card
         self.devices = pick_devices(device)
         self.device = self.devices[0]
-        fast = self.device.type == "cuda" and not exact
-        self.precision = choose_precision(precision, self.device, prefer="fast" if fast else "exact")
         self.method = method if method is not None else PlainScores(self.card)
         self._keys = keys
         # Random dropout replaces functions of the modules as they are, and counts on torch's own generator.
         self._dropout = isinstance(bundle, DropoutBundle)
-        models = _load(bundle, self.devices, plain=exact or self._dropout)
-        self.lanes = self._lanes(models, batch_size)
+        plain = exact or self._dropout
+        fast = self.device.type == "cuda" and not exact
+        self.precision: Precision = choose_precision(precision, self.device, prefer="fast" if fast else "exact")
+        models = self._halved(bundle) if self.device.type == "cpu" and not plain else None
+        # A network that is bfloat16 itself needs no autocast.
+        self._autocast: Precision = self.precision if models is None else "float32"
+        self.lanes = self._lanes(models or _load(bundle, self.devices, plain=plain), batch_size)
+
+    @property
+    def is_half(self) -> bool:
+        """Whether the network on a processor is bfloat16 throughout."""
+        return self.precision == "bfloat16" and self._autocast == "float32"
 
     @property
     def batch_size(self) -> int:
@@ -141,6 +149,24 @@ class PatchScorer:
         """
         return in_order(batches, self.lanes)
 
+    def halved(self, bundle: "Bundle") -> "PatchScorer":
+        """Return the same classifier in bfloat16; its ``is_half`` says whether the network allowed it."""
+        return PatchScorer(
+            bundle,
+            device=",".join(map(str, self.devices)),
+            precision="bfloat16",
+            batch_size=self.batch_size,
+            method=self.method,
+            keys=self._keys,
+        )
+
+    def _halved(self, bundle: "Bundle") -> "list[nn.Module] | None":
+        """Return the network in bfloat16 for a processor, if that is the precision and does not change it."""
+        if self.precision != "bfloat16":
+            return None
+        half = in_bfloat16(bundle.load(self.device), (bundle.card.in_channels, *self.input_shape), self.device)
+        return None if half is None else [half] * len(self.devices)
+
     def _lanes(self, models: "Sequence[nn.Module]", batch_size: int) -> list[DeviceLane]:
         count, threads = self._side_by_side()
         size = batch_size if batch_size > 0 else automatic_batch_size(self.card, self.device, count)
@@ -149,7 +175,7 @@ class PatchScorer:
         return [
             DeviceLane(
                 model, device, self.card, self.method, self._identify, self._size,
-                precision=self.precision, threads=threads, fill=not self._dropout,
+                precision=self._autocast, threads=threads, fill=not self._dropout,
             )
             for model, device in repeated
         ]  # fmt: skip

@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from napari_medpatch.infer.classify_result import ClassifySettings
+from napari_medpatch.infer.precision import native_bfloat16
 from napari_medpatch.infer.score_store import Keys, ScoreStore
 from napari_medpatch.infer.scoring import ScoringMethod
 
@@ -41,12 +42,14 @@ def resumed_scorer(
     from napari_medpatch.infer.device import pick_devices
     from napari_medpatch.infer.patch_scorer import PatchScorer
 
-    wanted = settings.batch_size
-    earlier = store.batch_size(pick_devices(settings.device)[0].type)
+    wanted, device = settings.batch_size, pick_devices(settings.device)[0]
+    earlier, precision = store.batch_size(device.type), settings.precision
+    if precision == "auto" and not exact and store.precision() == "bfloat16" and native_bfloat16(device):
+        precision = "bfloat16"
     scorer = PatchScorer(
         bundle,
         device=settings.device,
-        precision=settings.precision,
+        precision=precision,
         batch_size=earlier or wanted,
         method=method,
         keys=keys,

@@ -72,6 +72,10 @@ class ScoreStore:
         level = read_record(self._folder / _RUN).get("level") if self._folder is not None and self._is_mine() else None
         return level if isinstance(level, int) else None
 
+    def precision(self) -> str:
+        """Return the precision of an earlier run's scores, empty if there are none."""
+        return str(read_record(self._folder / _RUN).get("precision", "")) if self._folder and self._is_mine() else ""
+
     def keep_level(self, level: int) -> None:
         """Say which level of the image the scores to come are read from."""
         self._level = level

@@ -1,4 +1,4 @@
-"""The same network, faster: constants folded, channels last."""
+"""The same network, faster: constants folded, channels last, on request in bfloat16."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -8,6 +8,8 @@ if TYPE_CHECKING:
     from torch import nn
 
 _TOLERANCE = 1e-3
+_WORTHWHILE = 200_000
+"""Weights from which the products outweigh the conversion of the pixels."""
 _JIT_ERRORS = (RuntimeError, TypeError, ValueError, AttributeError, AssertionError)
 """What torch raises at networks that it cannot trace or freeze."""
 
@@ -44,6 +46,45 @@ def accelerated(model: "nn.Module", shape: Sequence[int], device: "torch.device"
             return model if frozen is None or not _agree(model, frozen, probe[:1]) else frozen
     except _JIT_ERRORS:
         return model
+
+
+def in_bfloat16(model: "nn.Module", shape: Sequence[int], device: "torch.device") -> "nn.Module | None":
+    """Return a classifier that computes in bfloat16 and takes and gives float32.
+
+    On a processor with AVX-512 BF16 that made ResNets, DenseNet121, EfficientNet-B0 and MobileNetV2 two to three
+    times as fast. The whole network is converted, because autocast leaves TorchScript alone there.
+
+    Parameters
+    ----------
+    model : torch.nn.Module
+        In evaluation mode, on ``device``; it is converted, so load it anew if this returns None.
+    shape : sequence of int
+        ``(C, y, x)`` of its input.
+    device : torch.device
+        Where it is.
+
+    Returns
+    -------
+    torch.nn.Module or None
+        None where torch cannot do it, and where the network is too small to gain.
+    """
+    import torch
+
+    from napari_medpatch.models.speed_layers import HalfNetwork
+
+    if sum(parameter.numel() for parameter in model.parameters()) < _WORTHWHILE:
+        return None
+    generator = torch.Generator().manual_seed(0)
+    probe = torch.randn(2, *shape, generator=generator).to(device, memory_format=torch.channels_last)
+    try:
+        with torch.no_grad():
+            half = model.to(device=device, dtype=torch.bfloat16).to(memory_format=torch.channels_last)
+            half = HalfNetwork(_frozen(half, probe.bfloat16()) or half).eval()
+            # With another number of patches than the tracer saw.
+            works = bool(torch.isfinite(run_steadily(half, probe[:1])).all())
+    except _JIT_ERRORS:
+        return None
+    return half if works else None
 
 
 def _frozen(model: "nn.Module", probe: "torch.Tensor") -> "nn.Module | None":

@@ -5,7 +5,7 @@ import pytest
 import timm
 import torch
 
-from napari_medpatch.models.speed import accelerated, run_steadily
+from napari_medpatch.models.speed import accelerated, in_bfloat16, run_steadily
 
 CPU = torch.device("cpu")
 
@@ -77,3 +77,29 @@ def test_a_network_that_fails_is_left_to_fail_when_it_is_used() -> None:
 
     plain = Fails().eval()
     assert accelerated(plain, (3, 8, 8), CPU) is plain
+
+
+def test_bfloat16_networks_take_and_give_float32(monkeypatch) -> None:
+    monkeypatch.setattr("napari_medpatch.models.speed._WORTHWHILE", 0)
+    expected = _logits(_network(), 3)
+    half = in_bfloat16(_network(), (3, 64, 64), CPU)
+    found = _logits(half, 3)
+    assert found.dtype == np.float32
+    assert 0 < np.abs(found - expected).max() < 0.05 * np.abs(expected).max()
+
+
+def test_torchscript_becomes_bfloat16_too(monkeypatch) -> None:
+    monkeypatch.setattr("napari_medpatch.models.speed._WORTHWHILE", 0)
+    traced = torch.jit.trace(_network(), torch.zeros(1, 3, 64, 64), check_trace=False).eval()
+    half = in_bfloat16(traced, (3, 64, 64), CPU)
+    np.testing.assert_allclose(_logits(half, 4), _logits(_network(), 4), atol=0.05)
+
+
+def test_small_and_stubborn_networks_stay_in_float32(monkeypatch) -> None:
+    class Stubborn(torch.nn.Module):
+        def forward(self, batch: torch.Tensor) -> torch.Tensor:
+            raise RuntimeError("not implemented for 'BFloat16'")
+
+    assert in_bfloat16(torch.nn.Linear(3, 2), (3, 8, 8), CPU) is None
+    monkeypatch.setattr("napari_medpatch.models.speed._WORTHWHILE", 0)
+    assert in_bfloat16(Stubborn(), (3, 8, 8), CPU) is None
