@@ -18,7 +18,8 @@ def random_patch(case: Case, rng: np.random.Generator) -> tuple[Field, Field]:
     """Return a patch ``PATCH`` of HU and of the share of lung, both changed at random."""
     hu, share = _deformed_patch(case, rng)
     for change, chance in (
-        (_emphysema, 0.2), (_consolidation, 0.3), (_haze, 0.25), (_scars, 0.2), (_effusion, 0.12), (_masses, 0.2),
+        (_emphysema, 0.2), (_consolidation, 0.35), (_lobe, 0.12), (_haze, 0.25), (_scars, 0.2), (_effusion, 0.12),
+        (_masses, 0.3),
     ):  # fmt: skip
         if rng.random() < chance:
             hu, share = change(hu, share, rng)
@@ -80,6 +81,21 @@ def _consolidation(hu: Field, share: Field, rng: np.random.Generator) -> tuple[F
     if rng.random() < 0.5:
         parts = parts * (1 - 0.8 * _blobs(rng, (1.5, 3), (0.05, 0.2)))
     return _blend(hu, share * parts, value), share
+
+
+def _lobe(hu: Field, share: Field, rng: np.random.Generator) -> tuple[Field, Field]:
+    """Fill the lung on one side of a bent plane, as in lobar pneumonia; it stays lung, with open airways."""
+    normal = rng.normal(0, 1, 3)
+    normal /= np.linalg.norm(normal)
+    inside = np.argwhere(share > 0.5)
+    if not len(inside):
+        return hu, share
+    place = inside[rng.integers(len(inside))]
+    grid = np.meshgrid(*(np.arange(n, dtype=np.float32) for n in PATCH), indexing="ij")
+    side = sum((g - p) * n for g, p, n in zip(grid, place, normal, strict=True)) + 2 * smooth_noise(PATCH, 12, rng)
+    parts = np.clip(side * rng.uniform(0.3, 2), 0, 1).astype(np.float32)
+    parts = parts * (1 - rng.uniform(0.3, 0.9) * _blobs(rng, (1.5, 4), (0.02, 0.2)))
+    return _blend(hu, share * parts, rng.uniform(-120, 70) + 25 * smooth_noise(PATCH, 2, rng)), share
 
 
 def _haze(hu: Field, share: Field, rng: np.random.Generator) -> tuple[Field, Field]:

@@ -11,6 +11,8 @@ import numpy as np
 import torch
 from torch import nn
 
+from napari_medpatch.infer.precision import autocast, training_precision
+
 Draw = Callable[[np.random.Generator], tuple[torch.Tensor, torch.Tensor]]
 Loss = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 
@@ -30,6 +32,7 @@ def fit(
 ) -> nn.Module:
     """Train with AdamW on a cosine and return the running average of the weights.
 
+    Where the processor multiplies bfloat16 itself, the network computes in it; weights and loss are float32.
     Batches are small, so BatchNorm learns its statistics in the first part and keeps them for the rest:
     the network is then trained with exactly the statistics that it is used with.
 
@@ -51,15 +54,20 @@ def fit(
         Called as ``report(step, averaged)`` every ``report_every`` steps.
     """
     rng = np.random.default_rng(seed)
+    precision = training_precision(torch.device("cpu"))
     optimiser = torch.optim.AdamW(net.parameters(), lr=rate, weight_decay=1e-3)
     averaged, losses, begun = copy.deepcopy(net), [], time.monotonic()
+    layout = torch.channels_last_3d if any(isinstance(m, nn.Conv3d) for m in net.modules()) else torch.channels_last
+    net.to(memory_format=layout)
     for step, (inputs, targets) in enumerate(_drawn_ahead(draw, rng, steps)):
         net.train()
         if step >= freeze_norm_at * steps:
             _freeze_norm(net)
         for group in optimiser.param_groups:
             group["lr"] = _rate(step, steps, rate)
-        value = loss(net(inputs), targets)
+        with autocast(torch.device("cpu"), precision):
+            output = net(inputs.contiguous(memory_format=layout))
+        value = loss(output.float(), targets)
         optimiser.zero_grad(set_to_none=True)
         value.backward()
         nn.utils.clip_grad_norm_(net.parameters(), 2.0)
