@@ -5,9 +5,10 @@ identical results on one machine:
 
 - *results* (masks, exact scores): ``auto`` is float32. bfloat16 changes the class of about
   4e-4 of the voxels of a trained U-Net, as much as blending overlapped windows does.
-- *speed* (live previews, training, patch classifiers on CUDA unless they are to be exact): ``auto`` is
+- *speed* (live previews, training, patch classifiers unless they are to be exact): ``auto`` is
   bfloat16 where the hardware multiplies it natively (AVX-512 BF16, AMX, CUDA from Ampere on); elsewhere it
-  is emulated and slower than float32.
+  is emulated and slower than float32. On processors a classifier must score a sample of patches as in
+  float32, see :mod:`napari_medpatch.infer.precision_gate`.
 """
 
 import threading
