@@ -13,6 +13,7 @@ from napari_medpatch.infer.tiling import AnyTiling, tiling_of
 from napari_medpatch.infer.working_image import PictureImage, VolumeImage, WorkingImage
 from napari_medpatch.io.source import Source
 from napari_medpatch.models.card import ModelCard
+from napari_medpatch.models.intensity import VOLUME_KINDS
 
 _KINDS = {"volume": "a volume", "photo": "a photograph", "slide": "a slide"}
 
@@ -92,7 +93,7 @@ def check_fits(source: Source, card: ModelCard) -> None:
         raise BundleError(
             f"Model {card.name} has the classes {list(card.class_names)}; background and one more are needed."
         )
-    wanted = "volume" if card.intensity.get("kind") == "hu_window" else "picture"
+    wanted = "volume" if card.intensity.get("kind") in VOLUME_KINDS else "picture"
     if card.task == "segment-3d":
         wanted = "volume"
     if (source.kind == "volume") == (wanted == "volume"):

@@ -10,7 +10,9 @@ from napari_medpatch.geometry import Box
 from napari_medpatch.infer.resample import FloatArray, WorkingGrid, gather, gather_steps
 from napari_medpatch.io.source import AnyArray, Source, finest_level_at_least
 from napari_medpatch.models.card import ModelCard
+from napari_medpatch.models.intensity import HU_KINDS, Intensity, intensity_of
 from napari_medpatch.models.preprocess import normalise_image, normalise_volume
+from napari_medpatch.patience import patiently
 
 _NOT_HU = (
     "The values lie between {low:g} and {high:g}, which does not look like Hounsfield units (air is -1000); "
@@ -43,7 +45,7 @@ class VolumeImage:
     source : Source
         A volume.
     card : ModelCard
-        A model with an HU window.
+        A model for volumes.
     grid : WorkingGrid
         On the volume's axes.
     """
@@ -53,6 +55,7 @@ class VolumeImage:
         self._source = source
         self._card = card
         self._hu: npt.NDArray[Any] = np.zeros((0, 0, 0), np.float32)
+        self._intensity: Intensity | None = None
 
     def prepare(self) -> Iterator[float]:
         """Read and resample the volume."""
@@ -62,8 +65,20 @@ class VolumeImage:
         else:
             self._hu = yield from gather_steps(self._read, self.grid)
 
+        # In a thread: a volume's percentiles take seconds.
+        measuring = patiently(intensity_of, self._card, self._hu)
+        while True:
+            try:
+                next(measuring)
+            except StopIteration as end:
+                self._intensity = end.value
+                return
+            yield 1.0
+
     def notes(self) -> list[str]:
         """Warn when the values cannot be Hounsfield units."""
+        if self._card.intensity.get("kind") not in HU_KINDS:
+            return []
         low, high = float(np.nanmin(self._hu)), float(np.nanmax(self._hu))
         if low <= -200 and high - low >= 200:
             return []
@@ -74,7 +89,7 @@ class VolumeImage:
         inside = box.clip(self.grid.shape)
         result = np.zeros((1, *box.shape), np.float32)
         place = inside.shift([-a for a in box.start]).slices
-        result[0][place] = normalise_volume(self._hu[inside.slices], self._card)
+        result[0][place] = normalise_volume(self._hu[inside.slices], self._card, self._intensity)
         return result
 
     def values(self, box: Box) -> AnyArray:

@@ -6,7 +6,6 @@ zoo's authors measured that another filter changes tumour probabilities by 0.08 
 :func:`reference_transform` is PIL itself.
 """
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +14,7 @@ import numpy.typing as npt
 
 from napari_medpatch.errors import BundleError
 from napari_medpatch.models.card import ModelCard
+from napari_medpatch.models.intensity import Intensity, intensity_of
 
 if TYPE_CHECKING:
     import torch
@@ -23,43 +23,33 @@ if TYPE_CHECKING:
 _STEPS = ("Resize", "ToTensor", "Normalize")
 
 
-def normalise_volume(hu: npt.NDArray[Any], card: ModelCard) -> npt.NDArray[np.float32]:
-    """Map HU to network input.
+def normalise_volume(
+    hu: npt.NDArray[Any], card: ModelCard, intensity: Intensity | None = None
+) -> npt.NDArray[np.float32]:
+    """Map the values of a volume to network input.
 
     Parameters
     ----------
     hu : ndarray
-        Any shape, HU; NaN counts as air.
+        Any shape, HU for CT models; NaN counts as air.
     card : ModelCard
-        ``intensity`` is ``{"kind": "hu_window", "low": L, "high": H}``.
+        Its ``intensity`` is of a kind of :mod:`napari_medpatch.models.intensity`, for example
+        ``{"kind": "hu_window", "low": L, "high": H}``.
+    intensity : Intensity, optional
+        As :func:`napari_medpatch.models.intensity.intensity_of` returned it for the whole volume; needed for
+        a part of a volume if the card's kind is measured. By default ``hu`` is taken as the whole volume.
 
     Returns
     -------
     ndarray
-        float32 of the same shape; ``low`` and below is 0, ``high`` and above is 1.
+        float32 of the same shape; for an HU window ``low`` and below is 0, ``high`` and above is 1.
 
     Raises
     ------
     BundleError
-        If the model's intensity is not an HU window.
+        If the model's intensity is not one for volumes.
     """
-    low, high = hu_window(card)
-    scaled = (hu.astype(np.float32) - np.float32(low)) / np.float32(high - low)
-    np.clip(scaled, 0.0, 1.0, out=scaled)
-    scaled[np.isnan(scaled)] = 0.0
-    return scaled
-
-
-def hu_window(card: ModelCard) -> tuple[float, float]:
-    """Return ``(low, high)`` of a CT model, in HU."""
-    intensity = card.intensity
-    try:
-        low, high = float(intensity["low"]), float(intensity["high"])
-    except (KeyError, TypeError, ValueError):
-        low = high = math.nan
-    if intensity.get("kind") != "hu_window" or not low < high:
-        raise BundleError(f"Model {card.name} has the intensity {dict(intensity)}; a CT model needs an HU window.")
-    return low, high
+    return (intensity if intensity is not None else intensity_of(card, hu)).apply(hu)
 
 
 def normalise_image(rgb: npt.NDArray[Any], card: ModelCard) -> npt.NDArray[np.float32]:
