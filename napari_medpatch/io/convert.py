@@ -1,45 +1,67 @@
 """Convert files from one format to another: what ``napari-medpatch export`` does."""
 
+import os
+from collections.abc import Generator
 from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from napari_medpatch.errors import LabelsError, OutputError, UnsupportedFormatError
-from napari_medpatch.io.convert_image import convert_picture, convert_raster, convert_volume
-from napari_medpatch.io.export import write_mask, write_probabilities
+from napari_medpatch.events import Event, Finished, Job
+from napari_medpatch.io.convert_image import convert_picture, convert_raster
+from napari_medpatch.io.convert_volume import (
+    convert_volume,
+    is_volume,
+    maps_onto,
+    opened,
+    seg_labels,
+    segment_labels,
+)
+from napari_medpatch.io.dicom_seg_reading import is_dicom_seg
 from napari_medpatch.io.export_format import CSV, GEOJSON, export_format
+from napari_medpatch.io.export_job import Exported, exporting_mask, exporting_probabilities
 from napari_medpatch.io.export_note import ExportNote
-from napari_medpatch.io.labels_file import is_nifti, read_labels
-from napari_medpatch.io.nifti_export import read_nifti_note
+from napari_medpatch.io.export_options import ExportOptions
+from napari_medpatch.io.labels_file import read_labels
 from napari_medpatch.io.photo_file import photo_format
 from napari_medpatch.io.raster import Raster, read_raster
-
-if TYPE_CHECKING:
-    from napari_medpatch.io.source import Source
+from napari_medpatch.io.read_volume import read_note
+from napari_medpatch.io.source import Source
 
 _TABLES = (".csv", ".geojson", ".geojson.gz", ".json")
 
 
-def convert(path: Path, output: Path, like: Path | None = None, volume_index: int | None = None) -> Path:
-    """Convert an image, mask, map or score file; the suffix of ``output`` says the format.
+def exporting_path(
+    path: str | os.PathLike[str],
+    output: str | os.PathLike[str],
+    *,
+    like: str | os.PathLike[str] | None = None,
+    volume_index: int | None = None,
+    options: ExportOptions | None = None,
+) -> Job:
+    """Convert an image, mask, map or score file as a job; the name of ``output`` says the format.
 
     Parameters
     ----------
-    path : Path
-        A volume (NIfTI); a photograph or slide; a mask or map (NIfTI, PNG, TIFF); scores of patches
-        (``.csv``, ``.geojson``).
-    output : Path
-        Volumes become NIfTI or OME-TIFF; photographs and slides PNG or OME-TIFF; masks these and GeoJSON
-        outlines; scores CSV or GeoJSON.
-    like : Path, optional
-        Image that a mask or map belongs to: gives grid, axes and pixel size.
+    path : path-like
+        A volume (NIfTI, a DICOM series, NRRD, MetaImage, a folder of PNG slices); a photograph or slide; a mask or map
+        (these, PNG, TIFF, DICOM-SEG); scores of patches (``.csv``, ``.geojson``).
+    output : path-like
+        Volumes become NIfTI, NRRD, MetaImage, OME-TIFF or a folder of PNG slices; masks of volumes these, DICOM-SEG,
+        STL and PLY; photographs and slides PNG or OME-TIFF; their masks these and GeoJSON outlines; scores CSV or
+        GeoJSON.
+    like : path-like, optional
+        Image that a mask or map belongs to: gives grid, axes and pixel size, and the series of a DICOM-SEG.
     volume_index : int, optional
-        Which volume of a 4D file, from 0.
+        Which volume of a 4D file, or series of a folder, from 0; of ``like`` if that is given.
+    options : ExportOptions, optional
+        What else there is to choose, by format.
 
-    Returns
-    -------
-    Path
-        The file written.
+    Yields
+    ------
+    Started, Noted, Working
+        Progress.
+    Finished
+        The result is an :class:`napari_medpatch.io.export_job.Exported`.
 
     Raises
     ------
@@ -48,24 +70,37 @@ def convert(path: Path, output: Path, like: Path | None = None, volume_index: in
     UnsupportedFormatError, DamagedFileError, GeometryError, LabelsError
         If the input cannot be read or does not fit ``like``.
     """
-    wanted = export_format(output)
-    if path.exists() and output.exists() and path.samefile(output):
-        raise OutputError(f"{output} is the input itself; give another name.")
-    if path.name.lower().endswith(_TABLES):
-        return _convert_table(path, output, wanted)
-    if wanted == CSV:
-        raise OutputError(f"{output} was not written: only scores of patches (.geojson) become CSV, not {path.name}.")
-    if like is not None:
-        from napari_medpatch.io.detect import open_source
+    source, target = Path(path), Path(output)
+    chosen = options or ExportOptions()
+    wanted = export_format(target)
+    if source.exists() and target.exists() and source.samefile(target):
+        raise OutputError(f"{target} is the input itself; give another name.")
+    if source.name.lower().endswith(_TABLES):
+        yield Finished(Exported((_convert_table(source, target, wanted),)))
+    elif wanted == CSV:
+        raise OutputError(f"{target} was not written: only scores of patches (.geojson) become CSV, not {source.name}.")
+    elif like is not None:
+        image = yield from opened(Path(like), volume_index)
+        with closing(image):
+            yield from _convert_onto(source, target, image, chosen)
+    else:
+        yield from _convert_alone(source, target, wanted, volume_index, chosen)
 
-        with closing(open_source(like)) as source:
-            return _convert_onto(path, output, source)
-    if path.is_file() and is_nifti(path):
-        return convert_volume(path, output, wanted, volume_index)
-    raster = _raster(path)
-    if raster is None:
-        return convert_picture(path, output, wanted)
-    return convert_raster(raster, path, output, wanted)
+
+def _convert_alone(
+    path: Path, output: Path, wanted: str, volume_index: int | None, options: ExportOptions
+) -> Generator[Event, None, None]:
+    """Convert a file that says all that is needed."""
+    if is_dicom_seg(path):
+        yield from seg_labels(path, output, options)
+    elif is_volume(path):
+        yield from convert_volume(path, output, wanted, volume_index, options)
+    else:
+        raster = _raster(path)
+        written = (
+            convert_picture(path, output, wanted) if raster is None else convert_raster(raster, path, output, wanted)
+        )
+        yield Finished(Exported((written,)))
 
 
 def _convert_table(path: Path, output: Path, wanted: str) -> Path:
@@ -84,26 +119,28 @@ def _convert_table(path: Path, output: Path, wanted: str) -> Path:
     raise OutputError(f"{output} was not written: {path.name} holds {source_format} and can become {other} only.")
 
 
-def _convert_onto(path: Path, output: Path, source: "Source") -> Path:
+def _convert_onto(path: Path, output: Path, source: Source, options: ExportOptions) -> Job:
     """Convert a mask or map that lies on the grid of another image."""
-    if is_nifti(path):
-        note = read_nifti_note(path)
+    if is_dicom_seg(path) or is_volume(path):
+        note = None if is_dicom_seg(path) else read_note(path)
         if note is not None and note.kind == "probabilities":
-            return convert_volume(path, output, export_format(output))
-        return _write_labels(path, output, source, note)
+            return maps_onto(path, output, source, note, options)
+        return _labels_onto(path, output, source, note, options)
     raster = _raster(path)
     if raster is None:
         raise LabelsError(f"{path} is a colour picture; with --like give a mask or a probability map.")
     if raster.is_map:
         names = raster.channel_names or (raster.note.class_names if raster.note is not None else ())
-        return write_probabilities(raster.values, source, output, class_names=names)
-    return _write_labels(path, output, source, raster.note)
+        return exporting_probabilities(raster.values, source, output, class_names=names, options=options)
+    return _labels_onto(path, output, source, raster.note, options)
 
 
-def _write_labels(path: Path, output: Path, source: "Source", note: ExportNote | None) -> Path:
+def _labels_onto(path: Path, output: Path, source: Source, note: ExportNote | None, options: ExportOptions) -> Job:
     labels = read_labels(path, source)
-    names = note.class_names if note is not None else ()
-    return write_mask(labels, source, output, class_names=names, provenance=note.provenance if note else None)
+    names = segment_labels(path) if note is None else note.class_names
+    return exporting_mask(
+        labels, source, output, class_names=names, provenance=note.provenance if note else None, options=options
+    )
 
 
 def _raster(path: Path) -> Raster | None:

@@ -1,4 +1,4 @@
-"""Convert one image file without another to lean on."""
+"""Convert one picture, or values stored as a picture, without another image to lean on."""
 
 from contextlib import closing
 from dataclasses import replace
@@ -12,45 +12,14 @@ from napari_medpatch.io.export_format import GEOJSON, NIFTI, OME_TIFF, PNG
 from napari_medpatch.io.export_note import ExportNote
 from napari_medpatch.io.export_values import as_unit_floats
 from napari_medpatch.io.label_image import to_labels
-from napari_medpatch.io.nifti_export import read_nifti_note, write_nifti
+from napari_medpatch.io.nifti_export import write_nifti
 from napari_medpatch.io.ome import write_ome_tiff
 from napari_medpatch.io.photo_file import MAX_PIXELS
 from napari_medpatch.io.png import write_png
 from napari_medpatch.io.raster import Raster
 from napari_medpatch.io.source import AnyArray, Source
-from napari_medpatch.io.volume import VolumeSource
 from napari_medpatch.io.volume_grid import VolumeGrid
 from napari_medpatch.io.wording import size_text
-
-
-def convert_volume(path: Path, output: Path, wanted: str, volume_index: int | None = None) -> Path:
-    """Convert a NIfTI volume, mask or probability map to NIfTI or OME-TIFF; one slice also to PNG or GeoJSON.
-
-    Raises
-    ------
-    OutputError
-        If the format holds one slice and the volume has more.
-    ChoiceNeededError
-        If ``volume_index`` does not say which of several volumes, unless they are probability maps of ours.
-    """
-    note = read_nifti_note(path) or ExportNote("image")
-    classes = len(note.class_names)
-    if note.kind == "probabilities" and classes > 1 and volume_index is None:
-        volumes = [VolumeSource(path, volume_index=n) for n in range(classes)]
-        source, values = volumes[0], np.stack([volume.data for volume in volumes])
-    else:
-        source = VolumeSource(path, volume_index)
-        values = _as_stored(source)
-    if wanted == NIFTI:
-        return write_nifti(values, source.grid, output, note=note)
-    if wanted == OME_TIFF:
-        return _volume_to_ome(values, source, output, note)
-    if source.data.shape[0] != 1 or values.ndim != 3:
-        raise OutputError(
-            f"{output} was not written: {wanted} holds one slice and {path.name} has {size_text(source.data.shape)} "
-            "voxels; use .nii.gz or .ome.tiff."
-        )
-    return convert_raster(Raster(values[0], "YX", note=note), path, output, wanted)
 
 
 def convert_raster(raster: Raster, path: Path, output: Path, wanted: str) -> Path:
@@ -77,6 +46,11 @@ def convert_raster(raster: Raster, path: Path, output: Path, wanted: str) -> Pat
         )
     if wanted == NIFTI:
         return _raster_to_nifti(raster, path, output, note)
+    if wanted not in (PNG, GEOJSON):
+        raise OutputError(
+            f"{output} was not written: {path.name} does not say how it lies in the body, which {wanted} needs; give "
+            "the volume with --like."
+        )
     values = _plane(raster, path, output, wanted)
     if wanted == PNG:
         return write_png(values, output, note=raster.note)
@@ -101,8 +75,8 @@ def convert_picture(path: Path, output: Path, wanted: str) -> Path:
     from napari_medpatch.io.detect import open_source
 
     with closing(open_source(path)) as source:
-        if wanted in (NIFTI, GEOJSON):
-            what = "outlines are drawn of masks" if wanted == GEOJSON else "NIfTI is for volumes"
+        if wanted not in (PNG, OME_TIFF):
+            what = "outlines are drawn of masks" if wanted == GEOJSON else f"{wanted} is for volumes"
             raise OutputError(f"{output} was not written: {path.name} is a {source.kind} and {what}.")
         pixels = _all_pixels(source, output)
         if wanted == PNG:
@@ -120,26 +94,6 @@ def _all_pixels(source: Source, output: Path) -> AnyArray:
             "picture; export a region from the window."
         )
     return source.read(0, Box.whole(shape))
-
-
-def _as_stored(source: VolumeSource) -> AnyArray:
-    """Return bytes as bytes: masks are held as int16 in memory."""
-    plain = source.metadata["stored_dtype"] == "uint8" and source.metadata["scl_slope"] == 1
-    return source.data.astype(np.uint8) if plain and source.metadata["scl_inter"] == 0 else source.data
-
-
-def _volume_to_ome(values: AnyArray, source: VolumeSource, output: Path, note: ExportNote) -> Path:
-    affine = source.canonical_affine
-    return write_ome_tiff(
-        values,
-        output,
-        pixel_size=source.grid.spacing,
-        unit="mm",
-        origin=(float(affine[2, 3]), -float(affine[1, 3]), -float(affine[0, 3])),
-        channel_names=note.class_names if values.ndim == 4 else (),
-        axes="CZYX" if values.ndim == 4 else "ZYX",
-        note=replace(note, affine=tuple(tuple(row) for row in affine.tolist())),
-    )
 
 
 def _raster_to_nifti(raster: Raster, path: Path, output: Path, note: ExportNote) -> Path:

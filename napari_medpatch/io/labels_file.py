@@ -17,7 +17,8 @@ def read_labels(path: str | os.PathLike[str], source: Source) -> Labels:
     Parameters
     ----------
     path : path-like
-        For a volume a NIfTI file, in any orientation of the same grid, or a TIFF stack of its slices as shown.
+        For a volume a NIfTI, NRRD or MetaImage file, in any orientation of the same grid, a DICOM-SEG, a folder of
+        PNG slices of this package, or a TIFF stack of its slices as shown.
         For a photograph PNG, TIFF or BMP of its size. For a slide the same, of the whole slide at any
         downsample; see :func:`labels_downsample`. Values as :func:`napari_medpatch.io.label_image.read_label_image`.
     source : Source
@@ -44,6 +45,10 @@ def read_labels(path: str | os.PathLike[str], source: Source) -> Labels:
                 f"{file} is a NIfTI volume and {source.path} a {source.kind}; give labels as PNG or TIFF."
             )
         return read_nifti_labels(file, source)
+    if source.kind == "volume":
+        labels_of_volume = _read_volume_format(file, source)
+        if labels_of_volume is not None:
+            return labels_of_volume
     labels = read_label_image(file)
     if source.kind == "volume" and labels.ndim == 2:
         labels = labels[None]
@@ -55,6 +60,20 @@ def read_labels(path: str | os.PathLike[str], source: Source) -> Labels:
             "labels need the same."
         )
     return labels
+
+
+def _read_volume_format(file: Path, source: Source) -> Labels | None:
+    """Read NRRD, MetaImage, DICOM-SEG or a folder of PNG slices; None if it is none of them."""
+    from napari_medpatch.io.dicom_seg_reading import is_dicom_seg, read_seg_labels
+    from napari_medpatch.io.label_volume import read_other_labels
+    from napari_medpatch.io.png_series import is_png_series
+
+    if is_png_series(file):
+        return read_other_labels(file, source)
+    kind = "" if file.is_dir() else signature(read_head(file))
+    if kind in ("nrrd", "metaimage"):
+        return read_other_labels(file, source, may_be_cropped=file.name.lower().endswith(".seg.nrrd"))
+    return read_seg_labels(file, source) if kind == "dicom" and is_dicom_seg(file) else None
 
 
 def labels_downsample(labels: AnyArray, source: Source) -> tuple[float, float]:

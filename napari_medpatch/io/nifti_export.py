@@ -1,13 +1,20 @@
-"""Write results on the exact grid of the file they came from: shape, axes, affine and codes are the file's."""
+"""Write results on the exact grid of the file they came from: shape, axes, affine and codes are the file's.
 
+nibabel makes the header; the values follow slab by slab, so that a long write can be watched and stopped.
+"""
+
+import gzip
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, cast
 
 import numpy as np
 
 from napari_medpatch.io.atomic import atomic_file
 from napari_medpatch.io.export_note import ExportNote
+from napari_medpatch.io.export_steps import Steps, finish, slabs
 from napari_medpatch.io.nifti_file import open_nifti
 from napari_medpatch.io.source import AnyArray
 from napari_medpatch.io.volume_grid import VolumeGrid
@@ -15,6 +22,7 @@ from napari_medpatch.io.volume_grid import VolumeGrid
 _LABEL_INTENT = 1002
 _COMMENT = 6
 _DESCRIPTION_BYTES = 79
+_GZIP_LEVEL = 1
 
 
 def write_nifti(array: AnyArray, grid: VolumeGrid, path: str | os.PathLike[str], *, note: ExportNote) -> Path:
@@ -39,16 +47,21 @@ def write_nifti(array: AnyArray, grid: VolumeGrid, path: str | os.PathLike[str],
     OutputError
         If the file cannot be written.
     """
-    import nibabel as nib
+    return finish(nifti_steps(array, grid, Path(path), note=note))
 
-    target = Path(path)
-    values = _on_file_grid(array, grid)
-    header = _header(grid, values, note)
-    image_type = nib.Nifti2Image if int(header["sizeof_hdr"]) == 540 else nib.Nifti1Image
-    image = image_type(values, None, header)
-    with atomic_file(target) as temporary:
-        image.to_filename(temporary)
-    return target
+
+def nifti_steps(array: AnyArray, grid: VolumeGrid, path: Path, *, note: ExportNote) -> Steps:
+    """As :func:`write_nifti`, in steps."""
+    volumes = [grid.to_original(volume) for volume in (array[None] if array.ndim == 3 else array)]
+    header = _header(grid, (*grid.shape, len(volumes)) if len(volumes) > 1 else grid.shape, array.dtype, note)
+    with atomic_file(path) as temporary, _opened(temporary) as stream:
+        header.write_to(stream)
+        stream.write(b"\0" * (int(header["vox_offset"]) - stream.tell()))
+        for done, volume in enumerate(volumes):
+            for share, block in slabs(volume):
+                stream.write(block)
+                yield (done + share) / len(volumes)
+    return path
 
 
 def read_nifti_note(path: str | os.PathLike[str]) -> ExportNote | None:
@@ -60,23 +73,22 @@ def read_nifti_note(path: str | os.PathLike[str]) -> ExportNote | None:
     return None
 
 
-def _on_file_grid(array: AnyArray, grid: VolumeGrid) -> AnyArray:
-    if array.ndim == 3:
-        return grid.to_original(array)
-    if array.shape[0] == 1:
-        return grid.to_original(array[0])
-    values = np.empty((*grid.shape, array.shape[0]), dtype=array.dtype, order="F")
-    for channel, volume in enumerate(array):
-        values[..., channel] = grid.to_original(volume)
-    return values
+@contextmanager
+def _opened(path: Path) -> Iterator[BinaryIO]:
+    with path.open("wb") as stream:
+        if path.suffix.lower() != ".gz":
+            yield stream
+            return
+        with gzip.GzipFile(filename="", mode="wb", fileobj=stream, compresslevel=_GZIP_LEVEL, mtime=0) as packed:
+            yield cast(BinaryIO, packed)
 
 
-def _header(grid: VolumeGrid, values: AnyArray, note: ExportNote) -> Any:
+def _header(grid: VolumeGrid, shape: tuple[int, ...], dtype: Any, note: ExportNote) -> Any:
     from nibabel.nifti1 import Nifti1Extension
 
     header = _new_header(grid) if grid.header is None else grid.header.copy()
-    header.set_data_shape(values.shape)
-    header.set_data_dtype(values.dtype)
+    header.set_data_shape(shape)
+    header.set_data_dtype(dtype)
     header["magic"] = header.single_magic
     header["vox_offset"] = 0
     for field in ("cal_min", "cal_max", "toffset", "slice_code", "slice_start", "slice_end", "slice_duration"):
@@ -88,7 +100,7 @@ def _header(grid: VolumeGrid, values: AnyArray, note: ExportNote) -> Any:
         header[field] = 0
     header["scl_slope"], header["scl_inter"] = 1, 0
     header["intent_code"] = _LABEL_INTENT if note.kind == "mask" else 0
-    if values.ndim == 4:
+    if len(shape) == 4:
         header["pixdim"][4] = 1
     header["descrip"] = _description(note)
     header.extensions[:] = [Nifti1Extension(_COMMENT, note.to_json().encode("ascii"))]

@@ -137,10 +137,10 @@ def test_combinations_without_sense_are_one_sentence(tmp_path, ct, mask, eye):
     stack = tmp_path / "stack.tif"
     tifffile.imwrite(stack, np.zeros((3, 9, 9), np.uint8), photometric="minisblack")
     cases = [
-        (ct, "a.png", OutputError, "PNG holds one slice and ct.nii.gz has 3 × 4 × 5|5 × 4 × 3|voxels"),
+        (ct, "a.png", OutputError, "PNG holds one slice and the volume has 4; .* folder of slices"),
         (mask, "a.geojson", OutputError, "GeoJSON holds one slice"),
         (ct, "b.csv", OutputError, "only scores of patches"),
-        (ct, "a.dcm", OutputError, "DICOM-SEG is not in this version"),
+        (ct, "a.dcm", OutputError, "DICOM-SEG refers to the DICOM series"),
         (ct, "a.jpg", OutputError, "names no format"),
         (ct, "ct.nii.gz", OutputError, "is the input itself"),
         (eye, "a.nii.gz", OutputError, "is a photo and NIfTI is for volumes"),

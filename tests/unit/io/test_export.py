@@ -182,11 +182,11 @@ def test_full_disk_keeps_the_previous_mask(tmp_path, volume, monkeypatch):
     mask = mask_of(volume)
     path = write_mask(mask, volume, tmp_path / "m.nii.gz")
 
-    def full(self, name):
-        Path(name).write_bytes(b"half")
+    def full(array):
+        yield 0.5, b"half"
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(nib.Nifti1Image, "to_filename", full)
+    monkeypatch.setattr("napari_medpatch.io.nifti_export.slabs", full)
     with pytest.raises(OutputError, match="disk is full"):
         write_mask(mask * 0, volume, path)
     assert np.array_equal(read_labels(path, volume), mask)

@@ -20,6 +20,14 @@ SLICE = ArraySource(np.zeros((1, 4, 5), np.int16), "volume")
         ("a.png", "PNG"),
         ("a.geojson.gz", "GeoJSON"),
         ("a.csv", "CSV"),
+        ("a.nrrd", "NRRD"),
+        ("a.SEG.nrrd", "segmentation NRRD"),
+        ("a.mha", "MetaImage"),
+        ("a.dcm", "DICOM-SEG"),
+        ("a.stl", "STL"),
+        ("a.ply", "PLY"),
+        ("folder", "PNG series"),
+        ("folder/", "PNG series"),
     ],
 )
 def test_suffix_says_the_format(name, found):
@@ -30,9 +38,9 @@ def test_suffix_says_the_format(name, found):
     ("name", "sentence"),
     [
         ("a.jpg", r"suffix \.jpg names no format; supported are \.nii\.gz, "),
-        ("folder", r"suffix \(none\) names no format"),
-        ("a.dcm", "DICOM-SEG is not in this version"),
-        ("a.nrrd", "NRRD is not in this version"),
+        ("a.mhd", r"MetaImage is written in one file, \.mha"),
+        ("a.nhdr", r"NRRD is written in one file, \.nrrd"),
+        ("a.zarr", "OME-Zarr is not in this version"),
         ("a.gz", r"suffix \.gz"),
     ],
 )
@@ -53,3 +61,27 @@ def test_formats_by_kind_of_image():
         result_format("a.geojson", VOLUME)
     with pytest.raises(OutputError, match="CSV holds scores"):
         result_format("a.csv", PHOTO)
+    with pytest.raises(OutputError, match=r"suffix \(none\) names no format"):
+        result_format("folder", PHOTO)
+
+
+@pytest.mark.parametrize("name", ["a.nii", "a.nrrd", "a.seg.nrrd", "a.mha", "a.dcm", "a.stl", "a.ply"])
+def test_formats_of_volumes_are_not_for_pictures(name):
+    with pytest.raises(OutputError, match="is for volumes"):
+        result_format(name, PHOTO)
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "sentence"),
+    [
+        ("a.stl", "image", "STL holds segments, and this is an image"),
+        ("a.seg.nrrd", "image", "holds segments"),
+        ("a.dcm", "image", "holds segments"),
+        ("a.ply", "probabilities", "PLY holds masks, not probabilities"),
+        ("slices", "probabilities", "PNG series holds masks"),
+        ("a.dcm", "mask", "untitled is array; export the mask with --like SERIES_FOLDER"),
+    ],
+)
+def test_what_a_format_cannot_hold_is_said(name, kind, sentence):
+    with pytest.raises(OutputError, match=sentence):
+        result_format(name, VOLUME, kind)
