@@ -2,8 +2,9 @@ import numpy as np
 import pytest
 
 from napari_medpatch.errors import BundleError
-from napari_medpatch.infer.postprocess import fill_holes, keep_components, postprocess
+from napari_medpatch.infer.postprocess import postprocess, rule_steps
 
+HOLES = {"fill_holes": True}
 MM = {"voxel": (1.0, 1.0, 1.0), "unit": "mm"}
 
 
@@ -45,9 +46,9 @@ def test_pieces_touch_by_faces_only() -> None:
 
 
 def test_of_equal_pieces_the_first_stays() -> None:
-    piece = np.zeros((1, 9), bool)
-    piece[0, 1:3] = piece[0, 5:7] = True
-    assert np.flatnonzero(keep_components(piece, 0, 1)).tolist() == [1, 2]
+    mask = np.zeros((1, 9), np.uint8)
+    mask[0, 1:3] = mask[0, 5:7] = 1
+    assert np.flatnonzero(postprocess(mask, {"keep_largest": 1}, voxel=(1, 1), unit="px")).tolist() == [1, 2]
 
 
 def test_holes_are_filled_in_3d_or_slice_by_slice() -> None:
@@ -62,16 +63,16 @@ def test_holes_are_filled_in_3d_or_slice_by_slice() -> None:
 
 
 def test_a_hole_that_touches_the_border_stays_open() -> None:
-    ring = np.ones((5, 5), bool)
-    ring[2, 2:] = False
-    assert np.array_equal(fill_holes(ring), ring)
-    ring[2, 4] = True
-    assert fill_holes(ring).all()
+    ring = np.ones((5, 5), np.uint8)
+    ring[2, 2:] = 0
+    assert np.array_equal(postprocess(ring, HOLES, voxel=(1, 1), unit="px"), ring)
+    ring[2, 4] = 1
+    assert postprocess(ring, HOLES, voxel=(1, 1), unit="px").all()
 
 
 def test_a_wall_closed_by_corners_only_does_not_hold_a_hole() -> None:
-    diamond = np.array([[0, 1, 0], [1, 0, 1], [0, 1, 0]], bool)
-    assert np.array_equal(fill_holes(diamond), diamond)
+    diamond = np.array([[0, 1, 0], [1, 0, 1], [0, 1, 0]], np.uint8)
+    assert np.array_equal(postprocess(diamond, HOLES, voxel=(1, 1), unit="px"), diamond)
 
 
 def test_a_hole_that_is_another_class_stays_that_class() -> None:
@@ -121,3 +122,13 @@ def test_rules_that_cannot_be_followed_are_refused(rules: dict, unit: str, sente
 def test_an_empty_mask_stays_empty() -> None:
     empty = np.zeros((4, 4), np.uint8)
     assert not postprocess(empty, {"fill_holes": True, "keep_largest": 1}, voxel=(1, 1), unit="px").any()
+
+
+def test_rules_are_shown_as_steps_class_by_class() -> None:
+    rules = {"min_component_ml": 15.0, "fill_holes": True, "air_edge_hu": -500.0}
+    assert [str(step) for step in rule_steps(rules, ("lung",), "mm")] == ["drop:15ml", "fill-holes"]
+    own = {"classes": {"heart": {"keep_largest": 1}}, **rules}
+    assert [str(step) for step in rule_steps(own, ("lung", "heart"), "mm")] == [
+        "drop:15ml@lung", "fill-holes@lung", "largest:1@heart",
+    ]  # fmt: skip
+    assert rule_steps({}, ("lung",), "mm") == ()
