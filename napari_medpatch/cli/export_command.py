@@ -5,6 +5,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari_medpatch.cli.common import names, print_line
+from napari_medpatch.cli.export_options import add_export_options, export_options
+from napari_medpatch.cli.progress import consume
 
 if TYPE_CHECKING:
     from napari_medpatch.models.bundle import Bundle
@@ -19,14 +21,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         required=True,
         type=Path,
         metavar="FILE",
-        help="its suffix says the format; of a model, a folder that WSInfer and QuPath can use",
+        help="its suffix says the format, a name without one is a folder of PNG slices; of a model, a folder that "
+        "WSInfer and QuPath can use",
     )
-    parser.add_argument("--like", type=Path, metavar="IMAGE", help="image whose grid and spacing a mask has")
-    parser.add_argument("--volume-index", type=int, metavar="N", help="which volume of a 4D file, from 0")
+    parser.add_argument(
+        "--like", type=Path, metavar="IMAGE", help="image whose grid and spacing a mask has; for DICOM-SEG, its series"
+    )
+    parser.add_argument(
+        "--volume-index", type=int, metavar="N", help="which volume of a 4D file or series of a folder, from 0"
+    )
     parser.add_argument("--weights", type=Path, metavar="FILE", help="safetensors file for the model timm:<name>")
     parser.add_argument("--class-names", type=names, metavar="A,B", help="class names for timm:<name>")
     parser.add_argument("--patch-size", type=int, metavar="PX", help="patch edge for timm:<name>")
     parser.add_argument("--spacing", type=float, metavar="UM", help="µm per pixel for timm:<name>")
+    add_export_options(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -36,10 +44,17 @@ def run(arguments: argparse.Namespace) -> int:
 
         print_line(f"wrote {export_bundle(_model(arguments), arguments.output).path}")
         return 0
-    from napari_medpatch.io.export import export_path
+    from napari_medpatch.io.convert import exporting_path
 
-    written = export_path(arguments.path, arguments.output, like=arguments.like, volume_index=arguments.volume_index)
-    print_line(f"wrote {written or arguments.output}")
+    job = exporting_path(
+        arguments.path,
+        arguments.output,
+        like=arguments.like,
+        volume_index=arguments.volume_index,
+        options=export_options(arguments),
+    )
+    for path in consume(job, "export", quiet=arguments.quiet).paths:
+        print_line(f"wrote {path}")
     return 0
 
 
