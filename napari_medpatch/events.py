@@ -7,9 +7,10 @@ Array fields are owned by the receiver once yielded: a job never writes to them 
 says that it is a live view.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -240,6 +241,29 @@ Event: TypeAlias = (
     | Finished
 )
 Job: TypeAlias = Iterator[Event]
+_Result = TypeVar("_Result")
+
+
+def counted(steps: Generator[float, None, _Result]) -> Generator[Event, None, _Result]:
+    """Turn a generator of progress into part of a job.
+
+    Parameters
+    ----------
+    steps : generator
+        Yields how much is done, in the unit of the job's :class:`Started`, and returns a result; closed with the job.
+
+    Returns
+    -------
+    object
+        What ``steps`` returns: ``result = yield from counted(steps)``.
+    """
+    with closing(steps):
+        while True:
+            try:
+                done = next(steps)
+            except StopIteration as stop:
+                return stop.value  # type: ignore[no-any-return]
+            yield Working(done)
 
 
 def run(job: Job) -> Any:

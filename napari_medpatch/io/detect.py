@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from napari_medpatch.errors import UnsupportedFormatError, WrongKindError
+from napari_medpatch.events import Finished, Job, run
 from napari_medpatch.io.signature import READABLE, is_gzipped, read_head, refuse, signature
 from napari_medpatch.io.source import Kind
 
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
     from napari_medpatch.io.source import Source
     from napari_medpatch.io.tile_cache import TileCache
 
-Reader = Literal["openslide", "tifffile", "photo", "nifti"]
+Reader = Literal["openslide", "tifffile", "photo", "nifti", "dicom", "itk"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +29,7 @@ class Detected:
         How it is opened.
     format : str
         Name for people, such as ``"Aperio SVS"``.
-    reader : {"openslide", "tifffile", "photo", "nifti"}
+    reader : {"openslide", "tifffile", "photo", "nifti", "dicom", "itk"}
         Who opens it.
     entry : Path
         File to hand to the reader: ``path``, or one file of a folder or pair.
@@ -47,7 +48,7 @@ def detect(path: str | Path, *, kind: Kind | None = None) -> Detected:
     Parameters
     ----------
     path : path-like
-        File, or folder with a DICOM slide.
+        File, or folder with a DICOM slide or DICOM series.
     kind : {"slide", "photo", "volume"}, optional
         What the user says it is, where a file can be read as a slide and as a photograph.
 
@@ -80,11 +81,11 @@ def open_source(
     Parameters
     ----------
     path : path-like
-        File, or folder with a DICOM slide.
+        File, or folder with a DICOM slide or DICOM series; any file of a series opens the series.
     mpp : float or (float, float), optional
         µm per pixel of the finest level, two values are ``(y, x)``; overrides what the file says.
     volume_index : int, optional
-        Which volume of a 4D file, from 0.
+        Which volume of a 4D file, or which DICOM series of a folder, from 0.
     kind : {"slide", "photo", "volume"}, optional
         As for :func:`detect`.
     cache : TileCache, optional
@@ -100,20 +101,47 @@ def open_source(
     UnsupportedFormatError, DamagedFileError, WrongKindError
         As :func:`detect` and the readers do.
     ChoiceNeededError
-        If the file holds several volumes and ``volume_index`` does not say which.
+        If the file or folder holds several volumes and ``volume_index`` does not say which.
     GeometryError
         If ``mpp`` is not positive, or given for a volume.
     """
+    source: Source = run(open_steps(path, mpp=mpp, volume_index=volume_index, kind=kind, cache=cache))
+    return source
+
+
+def open_steps(
+    path: str | Path,
+    *,
+    mpp: float | Sequence[float] | None = None,
+    volume_index: int | None = None,
+    kind: Kind | None = None,
+    cache: "TileCache | None" = None,
+) -> Job:
+    """Open a slide, photograph or volume as a job, with progress where that takes time.
+
+    Parameters
+    ----------
+    path, mpp, volume_index, kind, cache
+        As :func:`open_source`, which also says what is raised.
+
+    Yields
+    ------
+    Started, Working
+        Of volumes only: files whose headers are read, then slices.
+    Finished
+        The result is the source, to be closed by the caller.
+    """
     found = detect(path, kind=kind)
-    if found.reader == "openslide":
-        return _open_slide(found, mpp, cache)
-    if found.reader == "tifffile":
+    if found.kind == "volume":
+        yield from _volume_steps(found, mpp, volume_index)
+    elif found.reader == "openslide":
+        yield Finished(_open_slide(found, mpp, cache))
+    elif found.reader == "tifffile":
         from napari_medpatch.io.tiff_tiles import TiffSource
 
-        return TiffSource(found.entry, mpp=mpp, cache=cache)
-    if found.reader == "photo":
-        return _open_photo(found, mpp)
-    return _open_volume(found, mpp, volume_index)
+        yield Finished(TiffSource(found.entry, mpp=mpp, cache=cache))
+    else:
+        yield Finished(_open_photo(found, mpp))
 
 
 def _detect_file(path: Path, kind: Kind | None) -> Detected:
@@ -140,21 +168,26 @@ def _detect_file(path: Path, kind: Kind | None) -> Detected:
 
 
 def _detect_folder(path: Path) -> Detected:
-    from napari_medpatch.io.detect_dicom import slide_in_folder
+    from napari_medpatch.io.detect_dicom import find_in_folder
 
     index = path.with_name(path.name + ".mrxs")
     if index.is_file() and (path / "Slidedat.ini").is_file():
         return Detected(path, "slide", "MIRAX MRXS", "openslide", index)
-    return Detected(path, "slide", "DICOM WSI", "openslide", slide_in_folder(path))
+    kind, entry = find_in_folder(path)
+    if kind == "slide":
+        return Detected(path, "slide", "DICOM WSI", "openslide", entry)
+    return Detected(path, "volume", "DICOM series", "dicom", path)
 
 
 def _dicom(path: Path) -> Detected:
-    from napari_medpatch.io.detect_dicom import read_dicom_header, refuse_dicom
+    from napari_medpatch.io.detect_dicom import is_slice, read_dicom_header, refuse_dicom
 
     header = read_dicom_header(path)
-    if not header.is_slide:
-        raise refuse_dicom(path, header)
-    return Detected(path, "slide", "DICOM WSI", "openslide", path)
+    if header.is_slide:
+        return Detected(path, "slide", "DICOM WSI", "openslide", path)
+    if is_slice(path):
+        return Detected(path, "volume", "DICOM series", "dicom", path)
+    raise refuse_dicom(path, header)
 
 
 def _has_nifti_header_beside(path: Path) -> bool:
@@ -217,10 +250,15 @@ def _open_photo(found: Detected, mpp: float | Sequence[float] | None) -> "Source
     )
 
 
-def _open_volume(found: Detected, mpp: float | Sequence[float] | None, volume_index: int | None) -> "Source":
+def _volume_steps(found: Detected, mpp: float | Sequence[float] | None, volume_index: int | None) -> Job:
     from napari_medpatch.errors import GeometryError
-    from napari_medpatch.io.volume import VolumeSource
 
     if mpp is not None:
         raise GeometryError(f"{found.path} is a volume with its own voxel size in mm; a size in µm is for slides.")
-    return VolumeSource(found.entry, volume_index=volume_index)
+    if found.reader == "dicom":
+        from napari_medpatch.io.dicom_series import dicom_steps
+
+        return dicom_steps(found.entry, volume_index)
+    from napari_medpatch.io.volume import volume_steps
+
+    return volume_steps(found.entry, volume_index)

@@ -1,13 +1,13 @@
 """Tell DICOM slides from CT series and other DICOM, for files and folders."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from napari_medpatch.errors import DamagedFileError, MedPatchError, UnsupportedFormatError
 from napari_medpatch.io.reading import damaged, reading
-from napari_medpatch.io.signature import read_head, signature
+from napari_medpatch.io.source import Kind
 
 _SLIDE_CLASS = "1.2.840.10008.5.1.4.1.1.77.1.6"
 _CLASS_MODALITY = {
@@ -21,7 +21,8 @@ _CLASS_MODALITY = {
 }
 _NAMES = {"CT": "CT", "MR": "MR", "PT": "PET", "SEG": "segmentation", "OP": "ophthalmic photograph"}
 _TAGS = ("SOPClassUID", "Modality", "SeriesInstanceUID", "MediaStorageSOPClassUID")
-_MOST_FILES = 20_000
+_LOOKED_AT = 200
+"""Files of a folder that are looked at for a slide, which has a handful; a CT series may have thousands."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +57,9 @@ def read_dicom_header(path: Path) -> DicomHeader:
     import pydicom
     from pydicom.errors import InvalidDicomError
 
+    from napari_medpatch.io.dicom_header import quiet_pydicom
+
+    quiet_pydicom()
     with reading(path):
         try:
             dataset: Any = pydicom.dcmread(path, stop_before_pixels=True, force=True, specific_tags=list(_TAGS[:3]))
@@ -72,14 +76,53 @@ def read_dicom_header(path: Path) -> DicomHeader:
 
 
 def refuse_dicom(path: Path, header: DicomHeader) -> UnsupportedFormatError:
-    """Return the error for a DICOM file that is not a slide; says whether it is one slice of several."""
+    """Return the error for a DICOM file that is neither a slide nor a slice of a volume."""
     name = _NAMES.get(header.modality, header.modality or "unknown")
-    if header.modality in ("CT", "MR", "PT"):
-        siblings = (other for file, other in _headers(path.parent) if file != path)
-        more = any(header.series and other.series == header.series for other in siblings)
-        return _series_error(path, f"one slice of a DICOM {name} series" if more else f"a single DICOM {name} slice")
     return UnsupportedFormatError(
-        f"{path} is a DICOM {name} object, which this version does not read; it reads DICOM slides and NIfTI volumes."
+        f"{path} is a DICOM {name} object, which this version does not read; it reads DICOM slides and series of CT, "
+        "MR and PET."
+    )
+
+
+def is_slice(path: Path) -> bool:
+    """Return whether a DICOM file holds slices of a volume.
+
+    Raises
+    ------
+    DamagedFileError
+        If it ends inside its header.
+    """
+    from napari_medpatch.io.dicom_header import read_slices
+
+    return bool(read_slices(path))
+
+
+def find_in_folder(folder: Path) -> tuple[Kind, Path]:
+    """Return what a folder holds, slide or volume, and a file of it.
+
+    Raises
+    ------
+    UnsupportedFormatError
+        If there is no DICOM image, or more than one slide in it.
+    """
+    from napari_medpatch.io.dicom_folder import file_groups
+
+    others: list[str] = []
+    for files in file_groups(folder):
+        headers = list(_headers(files[:_LOOKED_AT]))
+        if any(header.is_slide for _, header in headers):
+            return "slide", _the_slide(folder, files)
+        for path, header in headers:
+            if _is_readable_slice(path):
+                return "volume", path
+            others.append(header.modality)
+    if not others:
+        raise UnsupportedFormatError(
+            f"{folder} is a folder without DICOM images; give an image file, or a folder with a DICOM series."
+        )
+    kinds = sorted({_NAMES.get(modality, modality or "unknown") for modality in others})
+    raise UnsupportedFormatError(
+        f"{folder} holds DICOM objects ({', '.join(kinds)}), but neither a slide nor a series of CT, MR or PET."
     )
 
 
@@ -89,49 +132,35 @@ def slide_in_folder(folder: Path) -> Path:
     Raises
     ------
     UnsupportedFormatError
-        If there is no DICOM, no slide, or more than one slide in it.
+        If there is no slide, or more than one.
     """
+    kind, path = find_in_folder(folder)
+    if kind != "slide":
+        raise UnsupportedFormatError(f"{folder} holds a DICOM series of CT, MR or PET and no slide.")
+    return path
+
+
+def _the_slide(folder: Path, files: Sequence[Path]) -> Path:
     slides: dict[str, Path] = {}
-    others: dict[str, list[str]] = {}
-    for path, header in _headers(folder):
+    for path, header in _headers(files):
         if header.is_slide:
             slides.setdefault(header.series, path)
-        else:
-            others.setdefault(header.series, []).append(header.modality)
     if len(slides) > 1:
         raise UnsupportedFormatError(f"{folder} holds {len(slides)} DICOM slides; give one file of the slide to open.")
-    if slides:
-        return next(iter(slides.values()))
-    if not others:
-        raise UnsupportedFormatError(
-            f"{folder} is a folder without DICOM files; give an image file, or a folder with one DICOM series."
-        )
-    largest = max(others.values(), key=len)
-    name = _NAMES.get(largest[0], largest[0] or "unknown")
-    count = len(largest)
-    raise _series_error(
-        folder, f"a DICOM {name} series of {count} files" if count > 1 else f"a single DICOM {name} file"
-    )
+    return next(iter(slides.values()))
 
 
-def _series_error(path: Path, what: str) -> UnsupportedFormatError:
-    return UnsupportedFormatError(
-        f"{path} is {what}; this version reads volumes as NIfTI, so convert it first, for example with "
-        "dcm2niix or SimpleITK."
-    )
+def _is_readable_slice(path: Path) -> bool:
+    try:
+        return is_slice(path)
+    except DamagedFileError:
+        return True  # the reader says what is wrong with it
 
 
-def _headers(folder: Path) -> Iterator[tuple[Path, DicomHeader]]:
-    """Yield the DICOM files of a folder, or of the folders in it if it holds no files of its own."""
-    with reading(folder):
-        entries = sorted(folder.iterdir())
-    files = [path for path in entries if path.is_file()]
-    if not files:
-        files = [path for inner in entries if inner.is_dir() for path in sorted(inner.iterdir()) if path.is_file()]
-    for path in files[:_MOST_FILES]:
+def _headers(files: Iterable[Path]) -> Iterator[tuple[Path, DicomHeader]]:
+    for path in files:
         try:
-            if signature(read_head(path)) == "dicom":
-                yield path, read_dicom_header(path)
+            yield path, read_dicom_header(path)
         except MedPatchError:
             continue  # a folder may hold anything besides its series
 

@@ -115,6 +115,8 @@ def _new_header(grid: VolumeGrid) -> Any:
     header.set_data_shape(grid.shape)
     header.set_sform(grid.affine, code=1 if grid.known else 2)
     header["pixdim"][1:4] = np.sqrt((grid.affine[:3, :3] ** 2).sum(axis=0))
+    if grid.known and not grid.is_sheared:
+        header.set_qform(grid.affine, code=1)  # a quaternion cannot say how a tilted gantry shears the grid
     header.set_xyzt_units("mm")
     return header
 

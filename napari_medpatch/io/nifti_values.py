@@ -4,7 +4,7 @@ The rule: whole numbers that fit go to int16; so do the values of a CT in HU, ro
 of a HU is noise; everything else becomes float32. Values that are not finite become the smallest finite one.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,6 +34,8 @@ class ValueFacts:
         Whether all finite values are whole numbers.
     air : float
         Share of values below −500.
+    count : int
+        Number of values looked at.
     """
 
     low: float
@@ -41,6 +43,7 @@ class ValueFacts:
     bad: int
     whole: bool
     air: float
+    count: int
 
     @property
     def fits_int16(self) -> bool:
@@ -59,37 +62,45 @@ class ValueFacts:
         return np.dtype(np.int16 if small else np.float32)
 
 
-def survey(blocks: Iterable[AnyArray]) -> ValueFacts:
-    """Look at all values once.
+Reading = Generator[int, None, tuple[AnyArray, ValueFacts]]
+"""Yields the number of slices read so far; returns the array and what was found in it."""
 
-    Parameters
-    ----------
-    blocks : iterable of ndarray
-        Pieces of the volume, scaled.
+
+def merged(parts: Sequence[ValueFacts]) -> ValueFacts:
+    """Return the facts of pieces of a volume together."""
+    count = sum(part.count for part in parts)
+    return ValueFacts(
+        low=min(part.low for part in parts),
+        high=max(part.high for part in parts),
+        bad=sum(part.bad for part in parts),
+        whole=all(part.whole for part in parts),
+        air=sum(part.air * part.count for part in parts) / count,
+        count=count,
+    )
+
+
+def survey(block: AnyArray) -> ValueFacts:
+    """Look at the values of a volume, or of a piece of it, scaled.
 
     Returns
     -------
     ValueFacts
         ``low`` and ``high`` are ±inf if no value is finite.
     """
-    low, high, bad, air, count, whole = np.inf, -np.inf, 0, 0, 0, True
-    for block in blocks:
-        values = block
-        if block.dtype.kind == "f":
-            finite = np.isfinite(block)
-            if not finite.all():
-                values = block[finite]
-                bad += block.size - values.size
-            whole = whole and bool(np.array_equal(values, np.rint(values)))
-        count += block.size
-        if values.size:
-            low, high = min(low, float(values.min())), max(high, float(values.max()))
-            air += int(np.count_nonzero(values < AIR_BELOW))
-    return ValueFacts(low, high, bad, whole, air / max(count, 1))
+    bad, whole, values = 0, True, block
+    if block.dtype.kind == "f":
+        finite = np.isfinite(block)
+        if not finite.all():
+            values = block[finite]
+            bad = block.size - values.size
+        whole = bool(np.array_equal(values, np.rint(values)))
+    low, high = (float(values.min()), float(values.max())) if values.size else (np.inf, -np.inf)
+    air = int(np.count_nonzero(values < AIR_BELOW))
+    return ValueFacts(low, high, bad, whole, air / max(block.size, 1), block.size)
 
 
-def read_volume(file: NiftiFile, orientation: Orientation, volume: int = 0) -> tuple[AnyArray, ValueFacts]:
-    """Read one volume in our axes.
+def read_volume(file: NiftiFile, orientation: Orientation, volume: int = 0) -> Reading:
+    """Read one volume in our axes; yields the number of slices of the file read so far.
 
     Parameters
     ----------
@@ -116,29 +127,35 @@ def read_volume(file: NiftiFile, orientation: Orientation, volume: int = 0) -> t
     """
     shape = orientation.canonical_shape(file.grid_shape)
     result = np.empty(shape, dtype=np.int16)
-    facts = survey(_filling(file, volume, orientation.to_file(result)))
+    found: list[ValueFacts] = []
+    for stop, values in _filling(file, volume, orientation.to_file(result)):
+        found.append(survey(values))
+        yield stop
+    facts = merged(found)
     if not np.isfinite(facts.low):
         raise UnsupportedFormatError(f"{file.path} holds no finite value (all voxels are NaN or infinite).")
     if facts.dtype == np.int16 and not facts.bad:
         return result, facts
+    del result  # before its successor, which may be twice as large, is made
     result = np.empty(shape, dtype=facts.dtype)
     on_file_grid = orientation.to_file(result)
     for where, block in file.slabs(volume):
         on_file_grid[..., where] = convert(file.scaled(block), facts)
+        yield where.stop
     return result, facts
 
 
-def _filling(file: NiftiFile, volume: int, on_file_grid: AnyArray) -> Iterator[AnyArray]:
-    """Yield the scaled slabs to be surveyed, and keep them as int16 where they fit.
+def _filling(file: NiftiFile, volume: int, on_file_grid: AnyArray) -> Iterator[tuple[int, AnyArray]]:
+    """Yield the scaled slabs to be surveyed, with where they end, and keep them as int16 where they fit.
 
     Most volumes are int16 in the end and then need no second pass, which means unpacking gzip again.
     """
     for where, block in file.slabs(volume):
         values = file.scaled(block)
-        yield values
         # A NaN in the slab makes both comparisons false.
         if values.min() >= _INT16.min and values.max() <= _INT16.max:
             on_file_grid[..., where] = values if values.dtype.kind != "f" else np.rint(values)
+        yield where.stop, values
 
 
 def convert(values: AnyArray, facts: ValueFacts) -> AnyArray:

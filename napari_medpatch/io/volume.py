@@ -1,14 +1,17 @@
 """CT and other volumes from NIfTI files."""
 
 import os
+from dataclasses import dataclass
 from typing import Any
 
 from napari_medpatch.errors import ChoiceNeededError
+from napari_medpatch.events import Finished, Job, Started, counted, run
 from napari_medpatch.geometry import Spacing
 from napari_medpatch.io.memory import MemorySource
 from napari_medpatch.io.nifti_file import NiftiFile, open_nifti
 from napari_medpatch.io.nifti_values import ValueFacts, read_volume
 from napari_medpatch.io.orientation import axis_codes, oblique_degrees
+from napari_medpatch.io.source import AnyArray
 from napari_medpatch.io.volume_grid import VolumeGrid
 
 
@@ -44,19 +47,63 @@ class VolumeSource(MemorySource):
     """
 
     def __init__(self, path: str | os.PathLike[str], volume_index: int | None = None) -> None:
-        file = open_nifti(path)
-        index = _choose(file, volume_index)
-        grid = VolumeGrid.of_file(file.affine, file.grid_shape, header=file.header, unit_mm=file.unit_mm)
-        array, facts = read_volume(file, grid.orientation, index)
+        self._fill(run(_contents(path, volume_index)))
+
+    @classmethod
+    def of(cls, contents: "Contents") -> "VolumeSource":
+        """Return a source of what was read already."""
+        source = cls.__new__(cls)
+        source._fill(contents)
+        return source
+
+    def _fill(self, contents: "Contents") -> None:
+        file, grid = contents.file, contents.grid
         super().__init__(
             file.path,
             "volume",
-            array,
+            contents.array,
             format=file.format,
             spacing=Spacing(grid.spacing, "mm", _origin(file)),
-            metadata=_metadata(file, grid, facts, index),
+            metadata=_metadata(file, grid, contents.facts, contents.index),
             grid=grid,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """A volume that was read from a NIfTI file: what a :class:`VolumeSource` is made of."""
+
+    file: NiftiFile
+    grid: VolumeGrid
+    array: AnyArray
+    facts: ValueFacts
+    index: int
+
+
+def volume_steps(path: str | os.PathLike[str], volume_index: int | None = None) -> Job:
+    """Open a NIfTI volume as a job.
+
+    Parameters
+    ----------
+    path, volume_index
+        As :class:`VolumeSource`, which also says what is raised.
+
+    Yields
+    ------
+    Started, Working, Finished
+        In slices; the result is a :class:`VolumeSource`.
+    """
+    for event in _contents(path, volume_index):
+        yield Finished(VolumeSource.of(event.result)) if isinstance(event, Finished) else event
+
+
+def _contents(path: str | os.PathLike[str], volume_index: int | None) -> Job:
+    file = open_nifti(path)
+    index = _choose(file, volume_index)
+    grid = VolumeGrid.of_file(file.affine, file.grid_shape, header=file.header, unit_mm=file.unit_mm)
+    yield Started(file.grid_shape[2], "slices")
+    array, facts = yield from counted(read_volume(file, grid.orientation, index))
+    yield Finished(Contents(file, grid, array, facts, index))
 
 
 def _choose(file: NiftiFile, wanted: int | None) -> int:

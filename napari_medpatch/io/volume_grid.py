@@ -16,6 +16,7 @@ from napari_medpatch.io.orientation import (
 from napari_medpatch.io.source import AnyArray
 
 OBLIQUE_FROM_DEGREES = 0.05
+_SHEARED_BELOW = 1 - 1e-6
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,9 +86,26 @@ class VolumeGrid:
 
     @property
     def spacing(self) -> tuple[float, float, float]:
-        """Voxel size ``(z, y, x)`` in mm."""
+        """Voxel size ``(z, y, x)`` in mm; their product is the volume of a voxel.
+
+        Of a sheared grid (a CT under a tilted gantry) the size along the file's last axis is the distance of the
+        slices, across them, and not the way that the table moved.
+        """
         x, y, z = voxel_sizes(self.canonical_affine)
-        return z, y, x
+        sizes = [z, y, x]
+        sizes[self.orientation.order.index(2)] *= self._upright
+        return sizes[0], sizes[1], sizes[2]
+
+    @property
+    def is_sheared(self) -> bool:
+        """Whether the grid's axes are not at right angles, as under a tilted gantry."""
+        return self._upright != 1.0
+
+    @property
+    def _upright(self) -> float:
+        """Volume of a voxel over the product of its edges: 1 unless the grid is sheared."""
+        share = abs(float(np.linalg.det(self.affine[:3, :3]))) / float(np.prod(voxel_sizes(self.affine)))
+        return share if share < _SHEARED_BELOW else 1.0
 
     @property
     def is_oblique(self) -> bool:

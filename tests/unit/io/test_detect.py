@@ -54,8 +54,8 @@ EXPECTED = {
     "odd/dicom/wsi_full_with_bot.dcm": ("slide", "DICOM WSI"),
     "odd/dicom/sm_image_grayscale.dcm": "BitsAllocated value 16",
     "odd/dicom/wsi_concatenation.dcm": "concatenation member",
-    "odd/dicom/ct_image.dcm": "single DICOM CT slice",
-    "odd/dicom/ct_slice_no_modality_0.dcm": "single DICOM CT slice",
+    "odd/dicom/ct_image.dcm": ("volume", "DICOM series"),
+    "odd/dicom/ct_slice_no_modality_0.dcm": ("volume", "DICOM series"),
     "odd/nifti/nifti1.hdr": "nifti1.img",
     "odd/nifti/functional.nii": "20 volumes",
     "odd/nifti/anatomical.nii": ("volume", "NIfTI-1"),
@@ -72,7 +72,7 @@ EXPECTED = {
     "odd/truncated/empty.nii.gz": "it is empty",
     "ct/CIP_10002K_ct-64.nrrd": "NRRD volume",
     "ct/LIDC-IDRI-0001_ct_256.nii.gz": ("volume", "NIfTI-1"),
-    "ct/LIDC-IDRI-0001_dicom_16slices/*.dcm": "one slice of a DICOM CT series",
+    "ct/LIDC-IDRI-0001_dicom_16slices/*.dcm": ("volume", "DICOM series"),
     "ct/LIDC-IDRI-0001_dicom_16slices/*.xml": "XML text",
     "fundus/eyepacs/*.csv": "is a text file",
 }
@@ -106,8 +106,7 @@ def test_every_real_file_opens_or_is_refused_in_one_sentence(real_data: Path, na
 
 def test_real_folders(real_data: Path) -> None:
     assert detect(real_data / "wsi/CMU-1-Small-Region_dicom").format == "DICOM WSI"
-    with pytest.raises(UnsupportedFormatError, match="DICOM CT series of 16 files"):
-        detect(real_data / "ct/LIDC-IDRI-0001_dicom_16slices")
+    assert detect(real_data / "ct/LIDC-IDRI-0001_dicom_16slices").reader == "dicom"
     with pytest.raises(UnsupportedFormatError, match="folder without DICOM"):
         detect(real_data / "fundus/chasedb1")
 

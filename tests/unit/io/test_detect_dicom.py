@@ -3,13 +3,15 @@
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pydicom
 import pytest
+from dicom_cases import shown, stored_values, write_series, write_slice
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid
 
 from napari_medpatch.errors import UnsupportedFormatError
-from napari_medpatch.io.detect import detect
+from napari_medpatch.io.detect import detect, open_source
 from napari_medpatch.io.detect_dicom import read_dicom_header, slide_in_folder
 
 
@@ -25,29 +27,22 @@ def dicom(path: Path, modality: str = "CT", series: str | None = None, uid: str 
     return path
 
 
-def test_a_single_slice_and_a_slice_of_a_series_are_told_apart(tmp_path: Path) -> None:
-    alone = dicom(tmp_path / "alone.dcm")
-    for n in range(3):
-        dicom(tmp_path / f"{n}.dcm", series="1.2.3")
-    with pytest.raises(UnsupportedFormatError, match="is a single DICOM CT slice"):
-        detect(alone)
-    with pytest.raises(UnsupportedFormatError, match=r"is one slice of a DICOM CT series.*dcm2niix"):
-        detect(tmp_path / "1.dcm")
-
-
-def test_a_folder_names_its_largest_series(tmp_path: Path) -> None:
-    dicom(tmp_path / "localizer", series="1.2.4")
-    for n in range(5):
-        dicom(tmp_path / f"IM{n}", modality="MR", series="1.2.3")
-    (tmp_path / "notes.txt").write_text("hello")
-    with pytest.raises(UnsupportedFormatError, match="is a DICOM MR series of 5 files"):
-        detect(tmp_path)
+def test_a_slice_is_a_volume(tmp_path: Path) -> None:
+    found = detect(write_slice(tmp_path / "alone.dcm", stored_values()[0]))
+    assert (found.kind, found.reader, found.format) == ("volume", "dicom", "DICOM series")
 
 
 def test_a_folder_of_folders_is_looked_into(tmp_path: Path) -> None:
-    (tmp_path / "series").mkdir()
-    dicom(tmp_path / "series" / "1")
-    with pytest.raises(UnsupportedFormatError, match="single DICOM CT file"):
+    write_series(tmp_path / "study" / "series")
+    (tmp_path / "notes.txt").write_text("hello")
+    found = detect(tmp_path)
+    assert (found.kind, found.path, found.entry) == ("volume", tmp_path, tmp_path)
+
+
+def test_a_folder_of_other_objects_names_them(tmp_path: Path) -> None:
+    for n, modality in enumerate(("SR", "OP")):
+        dicom(tmp_path / str(n), modality=modality, uid="1.2.840.10008.5.1.4.1.1.6.1")
+    with pytest.raises(UnsupportedFormatError, match=r"holds DICOM objects \(SR, ophthalmic photograph\), but neither"):
         detect(tmp_path)
 
 
@@ -55,7 +50,7 @@ def test_a_folder_of_folders_is_looked_into(tmp_path: Path) -> None:
 def test_a_folder_without_dicom_says_so(tmp_path: Path, content: list[str]) -> None:
     for name in content:
         (tmp_path / name).write_text("x")
-    with pytest.raises(UnsupportedFormatError, match="is a folder without DICOM files"):
+    with pytest.raises(UnsupportedFormatError, match="is a folder without DICOM images"):
         detect(tmp_path)
 
 
@@ -72,12 +67,13 @@ def test_a_file_without_modality_is_told_by_its_class(real_data: Path) -> None:
 
 
 def test_a_file_without_preamble_is_read(tmp_path: Path) -> None:
-    path = dicom(tmp_path / "with.dcm")
+    path = write_slice(tmp_path / "with.dcm", stored_values()[0])
     bare = tmp_path / "bare"
-    bare.write_bytes(path.read_bytes()[132:])
+    data = path.read_bytes()
+    bare.write_bytes(data[data.index(b"\x08\0\x08\0") :])  # behind preamble and file meta group
     path.unlink()
-    with pytest.raises(UnsupportedFormatError, match="single DICOM CT slice"):
-        detect(bare)
+    assert detect(bare).kind == "volume"
+    assert np.array_equal(open_source(bare).data[0], shown(stored_values()[0]))
 
 
 def test_a_slide_is_found_among_other_files(real_data: Path, tmp_path: Path) -> None:
