@@ -39,7 +39,7 @@ def read_labels(path: str | os.PathLike[str], source: Source) -> Labels:
         If the file cannot be read.
     """
     file = Path(path)
-    if is_nifti(file):
+    if not file.is_dir() and is_nifti(file):
         if source.kind != "volume":
             raise GeometryError(
                 f"{file} is a NIfTI volume and {source.path} a {source.kind}; give labels as PNG or TIFF."

@@ -1,5 +1,6 @@
 """Read volumes of any format, with what files of this package and of 3D Slicer say about their values."""
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -54,11 +55,15 @@ def header_fields(path: Path) -> Mapping[str, str]:
     if head.startswith(b"NRRD000"):
         lines = head.split(b"\n\n", 1)[0].decode("utf-8", "replace").splitlines()
         pairs = [line.partition(":=") for line in lines if not line.startswith("#")]
-        return {key: value.replace("\\n", "\n").replace("\\\\", "\\") for key, sign, value in pairs if sign}
+        return {key: re.sub(r"\\(.)", _unescaped, value) for key, sign, value in pairs if sign}
     if not head.startswith(b"ObjectType"):
         return {}
     lines = head.partition(b"ElementDataFile")[0].decode("utf-8", "replace").splitlines()
     return {key.strip(): value.strip() for key, sign, value in (line.partition("=") for line in lines) if sign}
+
+
+def _unescaped(match: re.Match[str]) -> str:
+    return "\n" if match[1] == "n" else match[1]
 
 
 def segment_names(fields: Mapping[str, str]) -> tuple[str, ...]:
