@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from napari_medpatch.errors import SettingsError
-from napari_medpatch.infer.clean.balls import Close, Grow, Open, Shrink
+from napari_medpatch.infer.clean.ball_steps import Close, Grow, Open, Shrink
 from napari_medpatch.infer.clean.classes import LimitHU, Merge
 from napari_medpatch.infer.clean.components import DropSmall, FillHoles, KeepLargest
 from napari_medpatch.infer.clean.smooth import Smooth

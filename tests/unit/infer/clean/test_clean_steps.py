@@ -153,7 +153,7 @@ def test_slabs_give_the_result_of_the_whole(step: str, monkeypatch: pytest.Monke
     mask[:, 3:9, 3:9] = 1
     voxel = (1.1, 0.8, 0.9)
     whole = cleaned(mask, step, voxel=voxel)
-    for module in ("smooth", "balls", "work"):
+    for module in ("smooth", "ball", "work"):
         name = "_VOXELS" if module == "smooth" else "SLAB_VOXELS"
         monkeypatch.setattr(f"napari_medpatch.infer.clean.{module}.{name}", 14 * 14 * 3)
     assert np.array_equal(cleaned(mask, step, voxel=voxel), whole)

@@ -1,19 +1,13 @@
 """Steps that grow, shrink, close or open classes by a ball in mm."""
 
-import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Self
-
-import numpy as np
-import numpy.typing as npt
+from typing import ClassVar, Self
 
 from napari_medpatch.infer.clean.amount import Length
+from napari_medpatch.infer.clean.ball import Ball, Filter
 from napari_medpatch.infer.clean.step import CleanStep
-from napari_medpatch.infer.clean.work import SLAB_VOXELS, Bools, Mask, Work, slabs
-
-Filter = Callable[[Bools], Bools]
-_TOLERANCE = 1e-6
+from napari_medpatch.infer.clean.work import Mask, Work
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +27,10 @@ class BallStep(CleanStep):
     def check(self, work: Work) -> None:
         """Also raise if the unit does not fit."""
         CleanStep.check(self, work)
-        self.radius.on_grid(work.place.voxel, work.place.unit)
+        self._ball(work)
+
+    def _ball(self, work: Work) -> Ball:
+        return Ball(*self.radius.on_grid(work.place.voxel, work.place.unit))
 
     @property
     def argument(self) -> str:
@@ -56,7 +53,7 @@ class Close(BallStep):
 
     def apply(self, work: Work) -> Iterator[float]:
         """Close each class by itself, in order."""
-        ball = _Ball.on(self.radius, work)
+        ball = self._ball(work)
 
         def treat(mask: Mask, value: int, box: tuple[slice, ...]) -> Iterator[float]:
             view = mask[_grown(box, ball.reach, mask.shape)]
@@ -78,7 +75,7 @@ class Open(BallStep):
 
     def apply(self, work: Work) -> Iterator[float]:
         """Open each class by itself."""
-        ball = _Ball.on(self.radius, work)
+        ball = self._ball(work)
         return _each_class(work, self.classes, _keeping(ball, ball.opened, 2))
 
 
@@ -92,7 +89,7 @@ class Shrink(BallStep):
 
     def apply(self, work: Work) -> Iterator[float]:
         """Shrink each class by itself."""
-        ball = _Ball.on(self.radius, work)
+        ball = self._ball(work)
         return _each_class(work, self.classes, _keeping(ball, ball.eroded, 1))
 
 
@@ -106,7 +103,7 @@ class Grow(BallStep):
 
     def apply(self, work: Work) -> Iterator[float]:
         """Grow all classes at once."""
-        ball = _Ball.on(self.radius, work)
+        ball = self._ball(work)
         values = work.values_of(self.classes)
         boxes = work.boxes(values)
         if not boxes:
@@ -116,67 +113,12 @@ class Grow(BallStep):
             for axis in range(work.mask.ndim)
         )
         view = work.mask[_grown(around, ball.reach, work.mask.shape)]
-        chosen = np.zeros(256, bool)
-        chosen[values] = True
         before = view.copy()
         for rows, context in ball.slabs(view.shape, 1):
-            grown = _nearest(before[context], chosen, ball)[rows.start - context.start :][: rows.stop - rows.start]
+            grown = ball.nearest(before[context], values)[rows.start - context.start :][: rows.stop - rows.start]
             part = view[rows]
             part[part == 0] = grown[part == 0]
             yield rows.stop / len(view)
-
-
-@dataclass(frozen=True, slots=True)
-class _Ball:
-    """A ball on a grid: filters by exact Euclidean distance."""
-
-    radius: float
-    voxel: tuple[float, ...]
-
-    @classmethod
-    def on(cls, radius: Length, work: Work) -> "_Ball":
-        return cls(*radius.on_grid(work.place.voxel, work.place.unit))
-
-    @property
-    def reach(self) -> tuple[int, ...]:
-        """Voxels that the ball reaches along each axis."""
-        return tuple(math.floor(self.radius / edge + _TOLERANCE) for edge in self.voxel)
-
-    def near(self, inside: Bools) -> Bools:
-        """Return what lies within a radius of a shape."""
-        from scipy.ndimage import distance_transform_edt
-
-        # Without any voxel to measure to, SciPy measures to one that does not exist.
-        if not inside.any():
-            return np.zeros(inside.shape, bool)
-        return np.asarray(distance_transform_edt(~inside, sampling=self.voxel) <= self.radius + _TOLERANCE)
-
-    def eroded(self, inside: Bools) -> Bools:
-        """Return what lies further than a radius from all that is outside; beyond the array nothing is outside."""
-        return ~self.near(~inside)
-
-    def opened(self, inside: Bools) -> Bools:
-        """Return all positions of a ball that fits inside."""
-        return self.near(self.eroded(inside)) & inside
-
-    def closed(self, inside: Bools) -> Bools:
-        """Return all that no ball beside the shape covers; beyond the array everything is beside it."""
-        room = [(far, far) for far in self.reach]
-        closed = self.eroded(self.near(np.pad(inside, room)))
-        return closed[tuple(slice(far, far + size) for far, size in zip(self.reach, inside.shape, strict=True))]
-
-    def slabs(self, shape: Sequence[int], passes: int) -> Iterator[tuple[slice, slice]]:
-        """Yield slabs along the first axis, and each with the context that makes its filtering exact."""
-        far = passes * (self.reach[0] + 1)
-        plane = max(1, math.prod(shape[1:]))
-        for rows in slabs(shape, max(SLAB_VOXELS, 2 * far * plane)):
-            yield rows, slice(max(0, rows.start - far), min(shape[0], rows.stop + far))
-
-    def filtered(self, inside: Bools, filtering: Filter, passes: int) -> Iterator[tuple[slice, Bools]]:
-        """Filter slab by slab; equals filtering the whole."""
-        for rows, context in self.slabs(inside.shape, passes):
-            result = filtering(inside[context])
-            yield rows, result[rows.start - context.start :][: rows.stop - rows.start]
 
 
 def _each_class(
@@ -188,7 +130,7 @@ def _each_class(
             yield (index + share) / len(boxes)
 
 
-def _keeping(ball: _Ball, filtering: Filter, passes: int) -> Callable[[Mask, int, tuple[slice, ...]], Iterator[float]]:
+def _keeping(ball: Ball, filtering: Filter, passes: int) -> Callable[[Mask, int, tuple[slice, ...]], Iterator[float]]:
     """Return a treatment that keeps of a class what a filter keeps."""
 
     def treat(mask: Mask, value: int, box: tuple[slice, ...]) -> Iterator[float]:
@@ -200,22 +142,6 @@ def _keeping(ball: _Ball, filtering: Filter, passes: int) -> Callable[[Mask, int
             yield rows.stop / len(view)
 
     return treat
-
-
-def _nearest(part: Mask, chosen: Bools, ball: _Ball) -> Mask:
-    """Return the class of the nearest chosen voxel within the radius, 0 beyond it."""
-    from scipy.ndimage import distance_transform_edt
-
-    inside = chosen[part]
-    if not inside.any():
-        return np.zeros_like(part)
-    found: tuple[npt.NDArray[np.float64], npt.NDArray[Any]] = distance_transform_edt(
-        ~inside, sampling=ball.voxel, return_indices=True
-    )
-    distance, nearest = found
-    result: Mask = part[tuple(nearest)]
-    result[distance > ball.radius + _TOLERANCE] = 0
-    return result
 
 
 def _grown(box: tuple[slice, ...], reach: Sequence[int], shape: Sequence[int]) -> tuple[slice, ...]:
