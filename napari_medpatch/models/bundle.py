@@ -13,11 +13,15 @@ from typing import TYPE_CHECKING
 from napari_medpatch.errors import BundleError
 from napari_medpatch.io.atomic import atomic_folder
 from napari_medpatch.models.card import SPEC_VERSION, ModelCard, card_from_config
-from napari_medpatch.models.weights_file import WEIGHTS_NAME, fill, read_weights, write_weights
+from napari_medpatch.models.monai_bundle import is_monai_bundle, monai_card
+from napari_medpatch.models.network_facts import check_foreign, network_facts
+from napari_medpatch.models.weights_file import WEIGHTS_NAME, file_sha256, fill, read_weights, write_weights
 
 if TYPE_CHECKING:
     import torch
     from torch import nn
+
+    from napari_medpatch.models.foreign import ForeignFile
 
 CONFIG_NAME = "config.json"
 README_NAME = "README.md"
@@ -62,11 +66,37 @@ class Bundle:
         BundleError
             If weights are missing, altered or do not fit ``config.json``.
         """
-        model = self._network().to(device).eval()
+        foreign = self.foreign
+        if foreign is not None:
+            from napari_medpatch.models.foreign import load_foreign
+
+            self._check_hash(foreign.path)
+            model = load_foreign(foreign, self.path, device)
+        else:
+            model = self._network().to(device).eval()
         # One by one, because TorchScript modules have no requires_grad_.
         for parameter in model.parameters():
             parameter.requires_grad_(False)
         return model
+
+    @property
+    def foreign(self) -> "ForeignFile | None":
+        """The network from elsewhere that a segmentation bundle holds, None if it is ours."""
+        if not _may_be_foreign(self.path, self.card):
+            return None
+        from napari_medpatch.models.foreign import foreign_file
+
+        return foreign_file(self.path)
+
+    def weights_hash(self) -> str | None:
+        """Return the SHA-256 that identifies the network: the card's, or that of a foreign file; reads that file."""
+        foreign = self.foreign
+        return self.card.weights_sha256 if foreign is None else file_sha256(foreign.path)
+
+    def _check_hash(self, path: Path) -> None:
+        wanted = self.card.weights_sha256
+        if wanted is not None and file_sha256(path) != wanted:
+            raise BundleError(f"{path} is not the file whose SHA-256 config.json gives; get the bundle again.")
 
     def _network(self) -> "nn.Module":
         from napari_medpatch.models.network import build_network
@@ -95,7 +125,8 @@ def load_bundle(path: str | os.PathLike[str]) -> Bundle:
     Parameters
     ----------
     path : path-like
-        A folder of ours or of the WSInfer zoo, unchanged.
+        A folder of ours or of the WSInfer zoo, unchanged; a segmentation network from elsewhere with a short
+        ``config.json``; or a MONAI bundle.
 
     Returns
     -------
@@ -108,6 +139,8 @@ def load_bundle(path: str | os.PathLike[str]) -> Bundle:
         If the folder is no bundle, is incomplete, or of a later format.
     """
     folder = Path(path)
+    if not (folder / CONFIG_NAME).is_file() and is_monai_bundle(folder):
+        return _foreign(folder, monai_card(folder))
     config = _read_config(folder)
     version = config.get("spec_version", SPEC_VERSION)
     if str(version) != SPEC_VERSION:
@@ -115,8 +148,26 @@ def load_bundle(path: str | os.PathLike[str]) -> Bundle:
             f"The bundle {folder} has the format version {version!r}, this version reads {SPEC_VERSION}; update."
         )
     card = replace(card_from_config(config, folder.resolve().name), name=folder.resolve().name)
+    if _may_be_foreign(folder, card):
+        return _foreign(folder, card)
     if not (folder / WEIGHTS_NAME).is_file() and not _uses_torchscript(folder, card):
         raise BundleError(f"The bundle {folder} has no {WEIGHTS_NAME}; copy the whole bundle folder again.")
+    return Bundle(folder, card)
+
+
+def _foreign(folder: Path, card: ModelCard) -> Bundle:
+    """Return a segmentation bundle whose network is not ours."""
+    from napari_medpatch.models.foreign import FOREIGN_NAMES, foreign_file
+
+    file = foreign_file(folder)
+    if file is None:
+        raise BundleError(
+            f"The bundle {folder} has no {WEIGHTS_NAME}, and none of {', '.join(FOREIGN_NAMES)} of a model from "
+            "elsewhere; copy the whole bundle folder again."
+        )
+    card = replace(card, architecture=file.kind)
+    check_foreign(card)
+    network_facts(card)
     return Bundle(folder, card)
 
 
@@ -181,6 +232,17 @@ def _read_config(folder: Path) -> dict[str, object]:
     if not isinstance(config, dict):
         raise BundleError(f"{path} holds {type(config).__name__} where an object is needed; it is not a model bundle.")
     return config
+
+
+def _may_be_foreign(folder: Path, card: ModelCard) -> bool:
+    """Whether a network from elsewhere would count: not in place of weights of ours that are missing."""
+    ours = card.architecture == "unet" and card.weights_sha256 is not None
+    return card.task.startswith("segment") and not ours and not (folder / WEIGHTS_NAME).is_file()
+
+
+def is_bundle_folder(folder: Path) -> bool:
+    """Return whether a folder looks like a bundle: ours, the zoo's or MONAI's."""
+    return (folder / CONFIG_NAME).is_file() or is_monai_bundle(folder)
 
 
 def _uses_torchscript(folder: Path, card: ModelCard) -> bool:

@@ -46,13 +46,21 @@ class ModelCard:
         ``"mm"`` for volumes, ``"um"`` for slides, ``"fov"`` for photographs (fraction of the diameter of
         the field of view per pixel).
     in_channels : int
-        1 for CT, 3 for colour.
+        1 for CT, 3 for colour, as many as ``stack`` for neighbouring slices.
+    stack : int
+        Neighbouring slices that a 2D model on a volume sees as its channels, the slice itself in the middle
+        (2.5D); odd.
+    stack_spacing : float, optional
+        Distance of those slices in mm; by default they are the volume's own.
+    slice_axis : int
+        Axis of the volume across which a 2D model was trained: 0 axial, 1 coronal, 2 sagittal slices.
     intensity : dict
         How pixels become network input: ``{"kind": "hu_window", "low": -1000, "high": 400}`` maps that
-        window to 0…1; ``{"kind": "rgb", "mean": [...], "std": [...]}`` divides by 255 first.
+        window to 0…1, further kinds are in :mod:`napari_medpatch.models.intensity`;
+        ``{"kind": "rgb", "mean": [...], "std": [...]}`` divides by 255 first.
     network : dict
         Arguments of :class:`napari_medpatch.models.unet.UNetConfig` beyond channels and classes, or of
-        ``timm.create_model``.
+        ``timm.create_model``; for segmentation also :class:`napari_medpatch.models.network_facts.NetworkFacts`.
     threshold : float, optional
         Operating point of a binary model; None takes the most probable class.
     postprocess : dict
@@ -76,6 +84,9 @@ class ModelCard:
     spacing: tuple[float, ...] | None = None
     spacing_unit: str | None = None
     in_channels: int = 3
+    stack: int = 1
+    stack_spacing: float | None = None
+    slice_axis: int = 0
     intensity: Mapping[str, Any] = field(default_factory=dict)
     network: Mapping[str, Any] = field(default_factory=dict)
     threshold: float | None = None
@@ -112,15 +123,18 @@ def card_from_config(config: Mapping[str, Any], name: str) -> ModelCard:
     Parameters
     ----------
     config : mapping
-        Parsed JSON. Without the key ``medpatch`` it is taken as a WSInfer patch classifier.
+        Parsed JSON. With the key ``task`` it is a short card, whose keys are :class:`ModelCard`'s; without
+        that and the key ``medpatch`` it is taken as a WSInfer patch classifier.
     name : str
         Name used when the file has none.
 
     Raises
     ------
     BundleError
-        If a required field is missing or the number of class names is not ``num_classes``.
+        If a required field is missing or makes no sense, or the number of class names is not ``num_classes``.
     """
+    if "task" in config:
+        return short_card(config, name)
     missing = [key for key in ("num_classes", "class_names") if key not in config]
     if missing:
         raise BundleError(f"config.json of {name} lacks {' and '.join(missing)}; it is not a model bundle.")
@@ -130,23 +144,91 @@ def card_from_config(config: Mapping[str, Any], name: str) -> ModelCard:
             f"config.json of {name} says num_classes {config['num_classes']} but names {list(names)}; mend it."
         )
     extra = dict(config.get("medpatch", {}))
-    task = extra.get("task", "patch-classifier")
-    if task not in get_args(Task):
-        raise BundleError(f"Model {name} has the unknown task {task!r}; known are {', '.join(get_args(Task))}.")
-    values: dict[str, Any] = {"name": name, "task": task, "architecture": "unknown"} | extra
+    values: dict[str, Any] = {"name": name, "task": "patch-classifier", "architecture": "unknown"} | extra
     values |= {key: config[key] for key in _WSINFER_KEYS if key in config and key != "num_classes"}
     values |= {"class_names": names, "transform": tuple(values.get("transform") or ())}
-    if values.get("spacing") is not None:
-        values["spacing"] = tuple(float(v) for v in values["spacing"])
     known = {f.name for f in fields(ModelCard)}
-    return _checked(ModelCard(**{key: value for key, value in values.items() if key in known}))
+    return _checked({key: value for key, value in values.items() if key in known})
 
 
-def _checked(card: ModelCard) -> ModelCard:
-    """Refuse a classifier that does not say at which size and spacing it looks."""
-    if card.task in ("patch-classifier", "slide-mil"):
+def short_card(config: Mapping[str, Any], name: str) -> ModelCard:
+    """Read a card as people write it: one object, no key that means nothing.
+
+    Parameters
+    ----------
+    config : mapping
+        Keys are :class:`ModelCard`'s; ``task``, ``class_names`` and ``intensity`` are needed. Spacing is taken
+        in mm for volumes.
+    name : str
+        Of the model.
+
+    Raises
+    ------
+    BundleError
+        Naming the key that is missing, unknown or makes no sense.
+    """
+    known = {f.name for f in fields(ModelCard)} | {"num_classes", "spec_version"}
+    unknown = sorted(set(config) - known)
+    if unknown:
+        raise BundleError(
+            f"config.json of {name} has the unknown key {unknown[0]!r}; known are {', '.join(sorted(known))}."
+        )
+    missing = [key for key in ("class_names", "intensity") if key not in config]
+    if missing:
+        raise BundleError(f"config.json of {name} lacks {' and '.join(missing)}; a short card needs them.")
+    names = config["class_names"]
+    if not isinstance(names, list | tuple) or len(set(map(str, names))) != len(names):
+        raise BundleError(f"config.json of {name} has the class_names {names!r}; a list of different names is needed.")
+    if config.get("num_classes", len(names)) != len(names):
+        raise BundleError(f"config.json of {name} says num_classes {config['num_classes']} but names {names}; mend it.")
+    values = {key: value for key, value in config.items() if key not in ("num_classes", "spec_version")}
+    values = {"name": name, "architecture": "unknown"} | values | {"class_names": tuple(map(str, names))}
+    volume = isinstance(values["intensity"], Mapping) and values["intensity"].get("kind") != "rgb"
+    values.setdefault("in_channels", values.get("stack", 1) if volume else 3)
+    if values.get("spacing") is not None:
+        values.setdefault("spacing_unit", "mm" if volume else "um")
+    return _checked(values)
+
+
+def _checked(values: dict[str, Any]) -> ModelCard:
+    """Return the card; refuse a field of the wrong kind, one sentence each."""
+    name, task = values["name"], values["task"]
+    if task not in get_args(Task):
+        raise BundleError(f"Model {name} has the unknown task {task!r}; known are {', '.join(get_args(Task))}.")
+    for key in ("intensity", "network", "postprocess"):
+        if not isinstance(values.get(key, {}), Mapping):
+            raise BundleError(f"config.json of {name} has the {key} {values[key]!r}; it must be an object.")
+    if values.get("spacing") is not None:
+        values["spacing"] = _spacing(name, values["spacing"])
+    card = ModelCard(**values)
+    if task in ("patch-classifier", "slide-mil"):
         for key in ("patch_size_pixels", "spacing_um_px"):
             value = getattr(card, key)
             if not isinstance(value, int | float) or not value > 0:
-                raise BundleError(f"config.json of {card.name} has {key} {value!r}; it must be a positive number.")
+                raise BundleError(f"config.json of {name} has {key} {value!r}; it must be a positive number.")
+    elif card.stack != 1 or card.slice_axis:
+        _check_slices(card)
     return card
+
+
+def _spacing(name: str, spacing: Any) -> tuple[float, ...]:
+    numbers = isinstance(spacing, list | tuple) and all(isinstance(v, int | float) for v in spacing)
+    if not numbers or not all(0 < v < float("inf") for v in spacing):
+        raise BundleError(f"config.json of {name} has the spacing {spacing!r}; a list of positive numbers is needed.")
+    return tuple(float(v) for v in spacing)
+
+
+def _check_slices(card: ModelCard) -> None:
+    """Refuse a stack of slices that cannot be built."""
+    if card.task != "segment-2d" or card.slice_axis not in (0, 1, 2):
+        raise BundleError(
+            f"Model {card.name} has stack {card.stack} and slice_axis {card.slice_axis}; both are for segment-2d, "
+            "the axis is 0, 1 or 2."
+        )
+    if not isinstance(card.stack, int) or card.stack < 1 or card.stack % 2 == 0 or card.in_channels != card.stack:
+        raise BundleError(
+            f"Model {card.name} has stack {card.stack!r} and {card.in_channels} channels; an odd number of slices, and "
+            "as many channels, are needed."
+        )
+    if card.stack_spacing is not None and not card.stack_spacing > 0:
+        raise BundleError(f"Model {card.name} has stack_spacing {card.stack_spacing!r}; a positive number is needed.")

@@ -10,6 +10,7 @@ from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 from napari_medpatch.errors import BundleError
+from napari_medpatch.models.axes import axis_moves, own_axes
 
 if TYPE_CHECKING:
     from napari_medpatch.models.card import ModelCard
@@ -118,8 +119,33 @@ def network_facts(card: "ModelCard") -> NetworkFacts:
     given.setdefault("background", given.get("activation", "softmax") == "softmax")
     if not isinstance(given["background"], bool):
         raise _wrong(card, "background", given["background"], "true or false")
+    if not given["background"] and given.get("activation", "softmax") == "softmax":
+        raise _wrong(card, "background", False, "true, or its activation 'sigmoid'")
+    if "orientation" in given:
+        axis_moves(own_axes(card.slice_axis if card.dimensions == 2 else None), str(given["orientation"]))
     given["priority"] = _priority(card, given.get("priority", ()))
     return NetworkFacts(**given)
+
+
+def check_foreign(card: "ModelCard") -> None:
+    """Refuse what a network from elsewhere must not leave open.
+
+    Raises
+    ------
+    BundleError
+        If the first class is not the background, or ``network`` has a key that means nothing.
+    """
+    if not card.class_names or card.class_names[0].casefold() != "background":
+        raise BundleError(
+            f"config.json of {card.name} names the classes {list(card.class_names)}; the first must be 'background', "
+            "also where the network has no channel for it."
+        )
+    unknown = sorted(set(card.network) - NETWORK_KEYS)
+    if unknown:
+        raise BundleError(
+            f"config.json of {card.name} gives its network the unknown key {unknown[0]!r}; known are "
+            f"{', '.join(sorted(NETWORK_KEYS))}."
+        )
 
 
 def _priority(card: "ModelCard", names: Any) -> tuple[str, ...]:

@@ -8,7 +8,8 @@ from typing import Any
 
 from napari_medpatch.errors import BundleError
 from napari_medpatch.io.project_folder import user_data_folder
-from napari_medpatch.models.bundle import CONFIG_NAME, Bundle, load_bundle
+from napari_medpatch.models.bundle import CONFIG_NAME, Bundle, is_bundle_folder, load_bundle
+from napari_medpatch.models.monai_config import METADATA
 
 _log = logging.getLogger(__name__)
 SHIPPED = Path(__file__).parent / "weights"
@@ -96,7 +97,7 @@ def resolve_model(
         spacing_um_px=spacing_um_px,
     )
     for folder in (user_models_folder(), SHIPPED):
-        if Path(name).name == name and (folder / name / CONFIG_NAME).is_file():
+        if Path(name).name == name and is_bundle_folder(folder / name):
             return load_bundle(folder / name)
     if Path(name).exists():
         return load_bundle(name)
@@ -115,12 +116,14 @@ def _from_the_hub(name: str, download: bool) -> Bundle:
 
 
 def _bundles_in(folder: Path) -> Iterator[Bundle]:
-    for config in sorted(folder.glob(f"*/{CONFIG_NAME}")):
+    found = {path.parent for path in folder.glob(f"*/{CONFIG_NAME}")}
+    found |= {path.parent.parent for path in folder.glob(f"*/{METADATA}")}
+    for place in sorted(found):
         # A name that begins with a dot is a bundle that was still being written.
-        if config.parent.name.startswith("."):
+        if place.name.startswith("."):
             continue
         try:
-            yield load_bundle(config.parent)
+            yield load_bundle(place)
         except BundleError as error:
             _log.warning("Skipped a broken model: %s", error)
 

@@ -19,7 +19,12 @@ TORCHSCRIPT_NAME = "torchscript_model.pt"
 
 
 def load_torchscript(folder: Path) -> "nn.Module":
-    """Load a bundle's TorchScript module to the CPU.
+    """Load a bundle's TorchScript module to the CPU; see :func:`load_script`."""
+    return load_script(folder / TORCHSCRIPT_NAME)
+
+
+def load_script(path: Path) -> "nn.Module":
+    """Load a TorchScript file to the CPU.
 
     Raises
     ------
@@ -28,7 +33,6 @@ def load_torchscript(folder: Path) -> "nn.Module":
     """
     import torch
 
-    path = folder / TORCHSCRIPT_NAME
     try:
         with quiet_torchscript():
             module: nn.Module = torch.jit.load(str(path), map_location="cpu")  # type: ignore[no-untyped-call]
