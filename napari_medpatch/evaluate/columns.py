@@ -19,18 +19,9 @@ _NAMES: Mapping[str, str] = MappingProxyType(
         "surface_dice": "Surface Dice",
         "object_f1": "Object F1",
         "sd": "SD",
-        "R": "R",
-        "A": "A",
-        "S": "S",
         "z": "z",
         "y": "y",
         "x": "x",
-        "predicted": "Predicted (px)",
-        "true": "True (px)",
-        "pixels": "Size (px)",
-        "ml": "Volume (ml)",
-        "mm2": "Area (mm²)",
-        "mm3": "Volume (mm³)",
     }
 )
 _TIPS: Mapping[str, str] = MappingProxyType(
@@ -65,7 +56,7 @@ def heading(column: str) -> str:
         return _NAMES[column]
     base, unit = _split(column)
     name = _NAMES.get(base, base.replace("_", " "))
-    name = name[:1].upper() + name[1:] if base not in _NAMES else name.removesuffix(" (px)")
+    name = name[:1].upper() + name[1:] if base not in _NAMES else name
     return f"{name} ({_UNITS[unit]})" if unit else name
 
 
@@ -84,7 +75,7 @@ def text(column: str, value: Any) -> str:
     if base in _SHORT or base.startswith(("object_", "surface_")):
         return f"{value:.3f}"
     if unit == "percent":
-        return f"{value:+.1f}"
+        return f"{round(value, 1) + 0.0:+.1f}"
     digits = 1 if abs(value) >= 100 else 2 if abs(value) >= 1 else 3
     return f"{value:+.{digits}f}" if base == "difference" else f"{value:.{digits}f}"
 

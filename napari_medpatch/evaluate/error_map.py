@@ -29,10 +29,10 @@ def error_map(
         all classes are looked at), 0 elsewhere.
     """
     masks = MaskPair.of(prediction, truth, keep)
-    result = np.empty(masks.shape, np.uint8)
+    result = np.zeros(masks.shape, np.uint8)
     for z, (predicted, true) in enumerate(zip(masks.predicted, masks.true, strict=True)):
         p, t = (plane == value if value else plane > 0 for plane in (predicted, true))
-        result[z] = (p & ~t) + 2 * (t & ~p)
+        result[z][p & ~t], result[z][t & ~p] = 1, 2
         if not value:
-            result[z] += 3 * (p & t & (predicted != true))
+            result[z][p & t & (predicted != true)] = 3
     return result[0] if masks.flat else result

@@ -61,7 +61,7 @@ def evaluate_masks(
     Yields
     ------
     Event
-        ``Started`` (unit ``classes``), ``Working`` many times a second, ``Finished`` with an
+        ``Started`` (unit ``steps``, one per class), ``Working`` many times a second, ``Finished`` with an
         :class:`~napari_medpatch.evaluate.result.EvaluationResult`.
 
     Raises
@@ -76,7 +76,7 @@ def evaluate_masks(
     masks = MaskPair.of(np.asarray(prediction), np.asarray(truth), None if keep is None else np.asarray(keep))
     boxes = yield from working(wait_for(class_boxes, masks.predicted, masks.true))
     comparison = _Comparison(masks, units, settings or EvaluationSettings(), tuple(class_names))
-    yield Started(len(boxes) + 1, "classes")
+    yield Started(len(boxes) + 1, "steps")
     classes = []
     for index, (value, box) in enumerate(boxes.items()):
         classes.append((yield from working(comparison.compare(value, box), index)))

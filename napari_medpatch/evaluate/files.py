@@ -12,11 +12,12 @@ from napari_medpatch.evaluate.backdrop import Backdrop, backdrop_of
 from napari_medpatch.evaluate.evaluation import evaluate_masks
 from napari_medpatch.evaluate.mask_files import GridOfMasks, MaskFile, grid_of, open_grid, read_mask
 from napari_medpatch.evaluate.masks import Bools
-from napari_medpatch.evaluate.outputs import write_results
+from napari_medpatch.evaluate.outputs import REPORT, write_results
 from napari_medpatch.evaluate.progress import wait_for, working
 from napari_medpatch.evaluate.settings import EvaluationSettings
 from napari_medpatch.evaluate.volumes import measure_mask
 from napari_medpatch.events import Event, Finished, Job, Noted
+from napari_medpatch.io.atomic import check_writable
 from napari_medpatch.io.labels_file import read_labels
 from napari_medpatch.io.source import AnyArray, Source
 from napari_medpatch.io.wording import size_text
@@ -77,6 +78,8 @@ def evaluate_files(
     OutputError
         If the report cannot be written.
     """
+    if report is not None:
+        check_writable(report / REPORT)
     with _opened(image, truth or prediction) as (source, picture):
         loaded = yield from working(wait_for(_load, prediction, truth, source, ignore, sparse_truth))
         for note in loaded.notes:

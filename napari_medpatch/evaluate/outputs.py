@@ -13,7 +13,8 @@ from napari_medpatch.evaluate.report import Result, report_html
 from napari_medpatch.evaluate.result import Row
 from napari_medpatch.io.atomic import check_writable, write_json, write_text
 
-FILES = ("report.html", "classes.csv", "objects.csv", "slices.csv", "evaluation.json")
+REPORT = "report.html"
+FILES = (REPORT, "classes.csv", "objects.csv", "slices.csv", "evaluation.json")
 """What :func:`write_results` writes."""
 
 
@@ -53,7 +54,7 @@ def write_results(
     OutputError
         If a file cannot be written.
     """
-    check_writable(folder / FILES[0])
+    check_writable(folder / REPORT)
     scene = Scene(prediction, truth, keep, result.units.spacing, backdrop or grey_backdrop)
     html = yield from part_of(report_html(result, scene), 0.0, 0.9)
     write_text(folder / "classes.csv", csv_text(result.class_rows()))
@@ -61,15 +62,12 @@ def write_results(
     write_text(folder / "slices.csv", csv_text(result.slice_rows()))
     write_json(folder / "evaluation.json", result.to_json())
     yield 0.95
-    write_text(folder / "report.html", html)
-    return folder / "report.html"
+    write_text(folder / REPORT, html)
+    return folder / REPORT
 
 
 def csv_text(rows: Sequence[Row]) -> str:
-    """Return rows as CSV: a header, full precision, empty cells where nothing can be said.
-
-    The columns ``predicted``, ``true`` and ``pixels`` count pixels (voxels).
-    """
+    """Return rows as CSV: a header, full precision, empty cells where nothing can be said."""
     if not rows:
         return ""
     buffer = io.StringIO()

@@ -16,7 +16,7 @@ TRUE_COLOUR, PREDICTED_COLOUR, WRONG_COLOUR = (86, 180, 233), (230, 120, 0), (24
 stay apart from the yellow in greyscale). Blue is what only the truth has, orange what only the prediction has."""
 _BOTH_COLOUR = (255, 255, 255)
 _SIDE = 420
-_THICK = 2
+_THICK = 3
 _COVER = 0.6
 
 
@@ -85,8 +85,10 @@ class Scene:
         size = tuple(max(1, round(_SIDE * length / max(extent))) for length in extent)
         behind = _resized(self.backdrop(axis, index, window), size, smooth=True)
         behind = np.repeat(behind[..., None], 3, axis=2) if behind.ndim == 2 else behind
-        masks = (_resized(each, size, smooth=False) for each in self.masks(axis, index, window))
-        return behind.astype(np.float32), (next(masks), next(masks))
+        predicted, true = (_resized(each, size, smooth=False) for each in self.masks(axis, index, window))
+        # Slices go up, rows of a picture go down: the head belongs at the top of coronal and sagittal views.
+        up = slice(None, None, -1 if len(self.spacing) == 3 and axis else 1)
+        return behind[up].astype(np.float32), (predicted[up], true[up])
 
 
 def data_uri(picture: npt.NDArray[np.float32]) -> str:

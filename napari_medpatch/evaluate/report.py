@@ -1,6 +1,6 @@
 """The evaluation as one HTML page with pictures: nothing else is needed to read it."""
 
-from collections.abc import Generator, Sequence
+from collections.abc import Collection, Generator, Sequence
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -48,8 +48,9 @@ def report_html(result: Result, scene: Scene) -> Generator[float, None, str]:
         scored=scored,
         facts=_facts(result),
         notes=result.notes,
-        classes=_table(result.class_rows()),
-        objects=_table(objects[:_MOST_OBJECTS]),
+        classes=_class_tables(result),
+        objects=_table(objects[:_MOST_OBJECTS], _left_out(result)),
+        placed=result.world.affine is not None,
         objects_left_out=max(0, len(objects) - _MOST_OBJECTS),
         pictures=pictures,
         curves=_curves(result),
@@ -80,7 +81,9 @@ def _facts(result: Result) -> list[tuple[str, str]]:
     """Return what is worth knowing about inputs and settings, as names and values."""
     units = result.units
     spacing = " × ".join(f"{size:.4g}" for size in units.spacing[::-1])
-    known = [(key, str(result.provenance[key])) for key in ("prediction", "truth", "image") if key in result.provenance]
+    scored = isinstance(result, EvaluationResult)
+    names = {"prediction": "prediction" if scored else "mask", "truth": "truth", "image": "image"}
+    known = [(name, str(result.provenance[key])) for key, name in names.items() if key in result.provenance]
     grid = " × ".join(str(n) for n in result.shape[::-1])
     facts = [
         *known,
@@ -97,9 +100,28 @@ def _facts(result: Result) -> list[tuple[str, str]]:
     return facts
 
 
-def _table(rows: Sequence[Row]) -> dict[str, Any]:
+def _class_tables(result: Result) -> list[dict[str, Any]]:
+    """Return the table of classes in parts that fit a page: scores and distances, then sizes and objects."""
+    rows = result.class_rows()
+    if not rows:
+        return []
+    later = {name for row in rows for name in row if name.startswith(("predicted_", "true_", "difference_", "object"))}
+    if not isinstance(result, EvaluationResult):
+        return [_table(rows, _left_out(result))]
+    others = {name for row in rows for name in row} - later - {"class", "name"}
+    return [_table(rows, later), _table(rows, others | _left_out(result))]
+
+
+def _left_out(result: Result) -> set[str]:
+    """Return the columns of counts if sizes are known; the tables have them."""
+    units = result.units
+    names = {f"{name}_{units.pixel}" for name in ("predicted", "true", units.extent)}
+    return names if units.length != "px" else set()
+
+
+def _table(rows: Sequence[Row], left_out: Collection[str]) -> dict[str, Any]:
     """Return heads and cells of a table; columns that say nothing are left out."""
-    names = list(dict.fromkeys(key for row in rows for key in row))
+    names = list(dict.fromkeys(key for row in rows for key in row if key not in left_out))
     shown = [name for name in names if any(row.get(name) not in (None, "") for row in rows)]
     return {"columns": shown, "rows": [[text(name, row.get(name)) for name in shown] for row in rows]}
 

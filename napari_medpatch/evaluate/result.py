@@ -129,7 +129,8 @@ class EvaluationResult:
         return [
             {"axis": name, "slice": int(index), "class": each.value, "name": each.name}
             | {"dice": float(dice[index])}
-            | {"predicted": int(each.slices.predicted[axis][index]), "true": int(each.slices.true[axis][index])}
+            | {f"predicted_{self.units.pixel}": int(each.slices.predicted[axis][index])}
+            | {f"true_{self.units.pixel}": int(each.slices.true[axis][index])}
             for each in self.classes
             for axis, name in enumerate(self.units.axes)
             for dice in (each.slices.dice(axis),)
@@ -140,7 +141,7 @@ class EvaluationResult:
         """Return everything but the slices, ready for JSON.
 
         The keys ``dice``, ``iou`` (any class against any class), ``mean_dice``, ``mean_iou`` (over classes of the
-        truth) and ``classes`` (by value) are there in every version.
+        truth) and ``classes`` (by value, with the counts ``predicted`` and ``true``) are there in every version.
         """
         present = [each.overlap for each in self.classes if each.overlap.true]
         rows = {row["class"]: row for row in self.class_rows()}
@@ -149,7 +150,10 @@ class EvaluationResult:
             "iou": self.foreground.overlap.iou,
             "mean_dice": _mean([each.dice for each in present]),
             "mean_iou": _mean([each.iou for each in present]),
-            "classes": {str(each.value): rows[each.value] for each in self.classes},
+            "classes": {
+                str(each.value): rows[each.value] | {"predicted": each.overlap.predicted, "true": each.overlap.true}
+                for each in self.classes
+            },
             "objects": self.object_rows(),
             "units": {"length": self.units.length, "size": self.units.size, "spacing": list(self.units.spacing)},
             "shape": list(self.shape),
@@ -179,9 +183,8 @@ class EvaluationResult:
         size, length = self.units.size, self.units.length
         predicted, true = self.units.size_of(overlap.predicted), self.units.size_of(overlap.true)
         row: Row = dict(overlap.scores())
-        row |= {"predicted": overlap.predicted, "true": overlap.true}
-        if size not in ("px", "voxels"):
-            row |= {f"predicted_{size}": predicted, f"true_{size}": true}
+        row |= {f"predicted_{size}": predicted, f"true_{size}": true}
+        row |= {f"predicted_{self.units.pixel}": overlap.predicted, f"true_{self.units.pixel}": overlap.true}
         row[f"difference_{size}"] = predicted - true
         row["difference_percent"] = 100 * (predicted - true) / true if true else None
         if self.settings.surface:

@@ -7,6 +7,9 @@ import numpy as np
 
 from napari_medpatch.errors import GeometryError
 from napari_medpatch.evaluate.overlap import Overlap
+from napari_medpatch.evaluate.result import EvaluationResult
+from napari_medpatch.evaluate.settings import EvaluationSettings
+from napari_medpatch.events import run
 from napari_medpatch.io.source import AnyArray
 
 
@@ -44,39 +47,27 @@ def _scores(predicted: AnyArray, true: AnyArray) -> dict[str, Any]:
     return {**Overlap(both, p, t, int(true.size)).scores(), "predicted": p, "true": t}
 
 
-def compare_files(prediction: Path, truth: Path, *, ignore: Path | None = None) -> dict[str, Any]:
-    """Compare two mask files; NIfTI masks are brought to the truth's orientation first.
+def compare_files(
+    prediction: Path, truth: Path, *, ignore: Path | None = None, settings: EvaluationSettings | None = None
+) -> dict[str, Any]:
+    """Compare two mask files; volumes are brought to the truth's orientation first.
 
     Parameters
     ----------
     prediction, truth : Path
-        NIfTI, PNG or TIFF masks on one grid.
+        Masks on one grid, in any format that :func:`napari_medpatch.evaluate.files.evaluate_files` reads.
     ignore : Path, optional
         Sparse labels whose painted voxels (non-zero) are left out.
+    settings : EvaluationSettings, optional
+        Tolerance, objects, what to leave out.
 
     Returns
     -------
     dict
         ``classes`` by value (as text), ``mean_dice``, ``mean_iou`` over classes of the truth, ``iou`` and
-        ``dice`` of any foreground.
+        ``dice`` of any foreground, and more; see ``EvaluationResult.to_json``.
     """
-    from napari_medpatch.io.detect import open_source
-    from napari_medpatch.io.labels_file import read_labels
+    from napari_medpatch.evaluate.files import evaluate_files
 
-    source = open_source(truth)
-    true, predicted = read_labels(truth, source), read_labels(prediction, source)
-    keep = None if ignore is None else read_labels(ignore, source) == 0
-    classes = overlap(predicted, true, keep)
-    foreground = overlap((predicted > 0).astype(np.uint8), (true > 0).astype(np.uint8), keep).get(1, {})
-    present = [scores for scores in classes.values() if scores["true"]]
-    return {
-        "dice": foreground.get("dice"),
-        "iou": foreground.get("iou"),
-        "mean_dice": _mean([s["dice"] for s in present]),
-        "mean_iou": _mean([s["iou"] for s in present]),
-        "classes": {str(value): scores for value, scores in classes.items()},
-    }
-
-
-def _mean(values: list[float]) -> float | None:
-    return sum(values) / len(values) if values else None
+    result: EvaluationResult = run(evaluate_files(prediction, truth, ignore=ignore, settings=settings))
+    return result.to_json()

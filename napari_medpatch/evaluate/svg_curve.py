@@ -9,7 +9,7 @@ import numpy.typing as npt
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8c6bb1", "#888888")
 """Okabe and Ito's palette, then two more; dashes tell classes apart as well."""
 _DASHES = ("none", "7 3", "2 2", "9 3 2 3", "12 4", "4 4", "1 3", "6 2 1 2")
-_WIDTH, _HEIGHT, _LEFT, _BOTTOM, _TOP = 620, 200, 44, 30, 10
+_WIDTH, _HEIGHT, _LEFT, _RIGHT, _BOTTOM, _TOP = 640, 200, 56, 16, 30, 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +71,8 @@ def _grid(count: int, top: float) -> str:
     for share in (0.0, 0.5, 1.0):
         y = _y(share * top, top)
         parts.append(
-            f'<line class="grid" x1="{_LEFT}" x2="{_WIDTH - 4}" y1="{y:.1f}" y2="{y:.1f}"/>'
-            f'<text x="{_LEFT - 5}" y="{y + 4:.1f}" text-anchor="end">{share * top:.3g}</text>'
+            f'<line class="grid" x1="{_LEFT}" x2="{_WIDTH - _RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>'
+            f'<text x="{_LEFT - 5}" y="{y + 4:.1f}" text-anchor="end">{_tick(share * top)}</text>'
         )
     parts += [
         f'<text x="{_x(index, count):.1f}" y="{_HEIGHT - 16}" text-anchor="middle">{index}</text>'
@@ -95,8 +95,12 @@ def _line(curve: Curve, index: int, count: int, top: float) -> str:
     return f'<path d="{path}" fill="none" {style} stroke-width="2" stroke-linecap="round"/>' if path else ""
 
 
+def _tick(value: float) -> str:
+    return f"{value:,.0f}" if value >= 10 else f"{value:.2g}"
+
+
 def _x(index: int, count: int) -> float:
-    return _LEFT + (_WIDTH - 4 - _LEFT) * (index / max(1, count - 1))
+    return _LEFT + (_WIDTH - _RIGHT - _LEFT) * (index / max(1, count - 1))
 
 
 def _y(value: float, top: float) -> float:

@@ -78,6 +78,16 @@ class Units:
         return _SIZES[self.length, self.ndim][0]
 
     @property
+    def pixel(self) -> str:
+        """What a pixel is called: ``"px"`` or ``"voxels"``."""
+        return _SIZES["px", self.ndim][0]
+
+    @property
+    def extent(self) -> str:
+        """What :attr:`size` measures: ``"volume"`` or ``"area"``."""
+        return "volume" if self.ndim == 3 else "area"
+
+    @property
     def length_text(self) -> str:
         """Unit of length as people write it."""
         return _TEXTS.get(self.length, self.length)

@@ -54,7 +54,7 @@ def measure_mask(
     Yields
     ------
     Event
-        ``Started`` (unit ``classes``), ``Working``, ``Finished`` with a :class:`VolumesResult`.
+        ``Started`` (unit ``steps``, one per class), ``Working``, ``Finished`` with a :class:`VolumesResult`.
 
     Raises
     ------
@@ -73,7 +73,7 @@ def measure_mask(
         )
     units = Units.given(spacing, unit, values.ndim)
     boxes = yield from working(wait_for(class_boxes, values))
-    yield Started(max(1, len(boxes)), "classes")
+    yield Started(max(1, len(boxes)), "steps")
     classes = []
     for index, (value, box) in enumerate(boxes.items()):
         name = class_names[value - 1] if value <= len(class_names) else ""

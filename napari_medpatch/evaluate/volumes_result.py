@@ -97,6 +97,8 @@ class VolumesResult:
         """Return the area of a class in each slice along an axis, in :attr:`curve_label`."""
         found = next(each for each in self.classes if each.value == value)
         others = [size for index, size in enumerate(self.units.spacing) if index != axis]
+        if self._in_cm2:
+            others = [size / 10 for size in others]
         areas: npt.NDArray[np.float64] = found.slices.predicted[axis].astype(np.float64) * math.prod(others)
         return areas
 
@@ -106,7 +108,14 @@ class VolumesResult:
         unit = self.units.length_text
         if self.units.ndim == 2:
             return f"length ({unit})"
+        if self._in_cm2:
+            return "area (cm²)"
         return "area (px)" if unit == "px" else f"area ({unit}²)"
+
+    @property
+    def _in_cm2(self) -> bool:
+        """Areas of organs have five digits in mm²."""
+        return self.units.length == "mm" and self.units.ndim == 3
 
     def class_rows(self) -> list[Row]:
         """Return a row per class."""
@@ -132,7 +141,8 @@ class VolumesResult:
     def slice_rows(self) -> list[Row]:
         """Return a row per class and slice that has it, along every axis."""
         return [
-            {"axis": name, "slice": int(index), "class": each.value, "name": each.name, "pixels": int(counts[index])}
+            {"axis": name, "slice": int(index), "class": each.value, "name": each.name}
+            | {self.units.pixel: int(counts[index])}
             for each in self.classes
             for name, counts in zip(self.units.axes, each.slices.predicted, strict=True)
             for index in np.flatnonzero(counts)
@@ -152,8 +162,8 @@ class VolumesResult:
         }
 
     def _size(self, pixels: int) -> Row:
-        size = self.units.size
-        return {"pixels": pixels} | ({} if size in ("px", "voxels") else {size: self.units.size_of(pixels)})
+        what = self.units.extent
+        return {f"{what}_{self.units.size}": self.units.size_of(pixels), f"{what}_{self.units.pixel}": pixels}
 
     def _values(self, values: tuple[float, float] | None) -> Row:
         if values is None:
