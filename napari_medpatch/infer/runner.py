@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from napari_medpatch.models.network import unet_config
+
 if TYPE_CHECKING:
     import torch
 
@@ -64,5 +66,8 @@ def make_runner(
         If the device or precision does not exist.
     """
     from napari_medpatch.infer.unet_runner import UNetRunner
+    from napari_medpatch.infer.whole_runner import WholeRunner
 
-    return UNetRunner(bundle, device=device, precision=precision, slice_axis=slice_axis)
+    known = bundle.card.architecture == "unet" and unet_config(bundle.card).tileable
+    kind = UNetRunner if known else WholeRunner
+    return kind(bundle, device=device, precision=precision, slice_axis=slice_axis)

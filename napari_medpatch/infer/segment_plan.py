@@ -9,6 +9,7 @@ import numpy.typing as npt
 from napari_medpatch.errors import BundleError, GeometryError, MissingSpacingError, WrongKindError
 from napari_medpatch.geometry import GridTransform
 from napari_medpatch.infer.resample import WorkingGrid
+from napari_medpatch.infer.slice_stack import StackedImage
 from napari_medpatch.infer.tiling import AnyTiling, tiling_of
 from napari_medpatch.infer.working_image import PictureImage, VolumeImage, WorkingImage
 from napari_medpatch.io.source import Source
@@ -65,7 +66,7 @@ def plan_segmentation(source: Source, card: ModelCard, axis: int | None = None) 
     card : ModelCard
         Any model.
     axis : int, optional
-        Slice axis of a 2D model on a volume, 0 by default; ignored otherwise.
+        Slice axis of a 2D model on a volume, the card's by default; ignored otherwise.
 
     Raises
     ------
@@ -79,7 +80,7 @@ def plan_segmentation(source: Source, card: ModelCard, axis: int | None = None) 
     check_fits(source, card)
     if source.kind != "volume":
         return _picture(source, card)
-    slice_axis = None if card.task == "segment-3d" else axis or 0
+    slice_axis = None if card.task == "segment-3d" else card.slice_axis if axis is None else axis
     if slice_axis not in (None, 0, 1, 2):
         raise GeometryError(f"A volume has the axes 0, 1 and 2, not {slice_axis}; choose one of them.")
     return _volume(source, card, slice_axis)
@@ -97,11 +98,20 @@ def check_fits(source: Source, card: ModelCard) -> None:
     if card.task == "segment-3d":
         wanted = "volume"
     if (source.kind == "volume") == (wanted == "volume"):
+        _check_channels(card, card.stack if wanted == "volume" else 3)
         return
     needs = "a CT volume" if wanted == "volume" else "a colour photograph or slide"
     raise WrongKindError(
         f"{source.path.name} is {_KINDS[source.kind]}, but {card.name} segments {needs}; choose another model or image."
     )
+
+
+def _check_channels(card: ModelCard, given: int) -> None:
+    """Refuse a model that wants, say, four MR sequences at once."""
+    if card.in_channels != given:
+        raise BundleError(
+            f"Model {card.name} takes {card.in_channels} channels and an image here has {given}; choose another model."
+        )
 
 
 def fov_diameter(mask: npt.NDArray[np.bool_]) -> int:
@@ -126,7 +136,7 @@ def _volume(source: Source, card: ModelCard, slice_axis: int | None) -> SegmentP
     grid = WorkingGrid.centred(shape, steps)
     unit = "mm" if source.spacing is not None else "px"
     return SegmentPlan(
-        image=VolumeImage(source, card, grid),
+        image=_image(VolumeImage(source, card, grid), card, slice_axis, voxel),
         tiling=tiling_of(grid, card, slice_axis),
         output=grid,
         voxel=voxel,
@@ -135,6 +145,14 @@ def _volume(source: Source, card: ModelCard, slice_axis: int | None) -> SegmentP
         downsample=(1.0,) * 3,
         transform=GridTransform(voxel, (0.0,) * 3),
     )
+
+
+def _image(image: VolumeImage, card: ModelCard, slice_axis: int | None, voxel: Sequence[float]) -> WorkingImage:
+    """Return the volume, or stacks of its slices for models that look at several."""
+    if slice_axis is None or card.stack == 1:
+        return image
+    step = 1.0 if card.stack_spacing is None else card.stack_spacing / voxel[slice_axis]
+    return StackedImage(image, slice_axis, card.stack, step)
 
 
 def _picture(source: Source, card: ModelCard) -> SegmentPlan:

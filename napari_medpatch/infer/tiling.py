@@ -1,6 +1,7 @@
 """Exact cuts where a network allows them, overlapping windows where it does not."""
 
 from napari_medpatch.infer.halo import Tiling
+from napari_medpatch.infer.network_axes import NetworkAxes
 from napari_medpatch.infer.resample import WorkingGrid
 from napari_medpatch.infer.window_tiling import WindowTiling, window_on
 from napari_medpatch.models.card import ModelCard
@@ -28,7 +29,6 @@ def tiling_of(grid: WorkingGrid, card: ModelCard, slice_axis: int | None) -> Any
         If what the card says of its network makes no sense.
     """
     reach = _exact(card)
-    axes = range(len(grid.axes))
     if reach is not None:
         radius, multiple = (_on_axes(values, slice_axis, rest) for values, rest in zip(reach, (0, 1), strict=True))
         # Reach of the convolutions plus what the pools' windows add; see UNetConfig.halo.
@@ -37,9 +37,10 @@ def tiling_of(grid: WorkingGrid, card: ModelCard, slice_axis: int | None) -> Any
     facts = network_facts(card)
     multiple = _on_axes(facts.multiple_for(card.dimensions), slice_axis, 1)
     window = window_on(grid.shape, _on_axes(facts.window_for(card.dimensions), slice_axis, 1), multiple)
-    return WindowTiling(
-        grid.shape, window, facts.overlap, facts.blend, flipped=(False,) * len(axes), slice_axis=slice_axis
-    )
+    flipped = NetworkAxes.of(facts, card.dimensions, slice_axis).flipped
+    if slice_axis is not None:
+        flipped = (*flipped[:slice_axis], False, *flipped[slice_axis:])
+    return WindowTiling(grid.shape, window, facts.overlap, facts.blend, flipped=flipped, slice_axis=slice_axis)
 
 
 def _exact(card: ModelCard) -> tuple[tuple[int, ...], tuple[int, ...]] | None:

@@ -120,7 +120,7 @@ class UNetRunner:
         from napari_medpatch.infer.stepwise_layers import unet_steps
         from napari_medpatch.models.unet_layers import UNet
 
-        if self.device.type == "cpu" and isinstance(self._model, UNet) and self.config.tileable:
+        if self.device.type == "cpu" and isinstance(self._model, UNet):
             return unet_steps(self._model, batch, _STEP_MACS)
         return self._whole(batch)
 
