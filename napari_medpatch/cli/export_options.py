@@ -1,6 +1,7 @@
 """Options of commands that write masks, maps and volumes."""
 
 import argparse
+import re
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -9,6 +10,8 @@ if TYPE_CHECKING:
 
 def add_export_options(parser: argparse.ArgumentParser) -> None:
     """Add what there is to choose about a file besides its format."""
+    # A window such as -1350,150 is a value, not an option; where argparse changes, --window=-1350,150 still works.
+    parser._negative_number_matcher = re.compile(r"-[\d.]+(,-?[\d.]+)?$")
     group = parser.add_argument_group("volumes, by format")
     group.add_argument(
         "--per-class", action="store_true", help="a file per class, named after it: lungs-left.nii.gz, …"

@@ -104,7 +104,7 @@ class SegFile:
         pixels = self._dataset.get_stored_frame(index)
         kind = str(self._dataset.SegmentationType)
         if kind == "FRACTIONAL":
-            pixels = (pixels * 2 >= int(self._dataset.MaximumFractionalValue)).astype(np.uint8)
+            pixels = (pixels.astype(np.uint16) * 2 >= int(self._dataset.MaximumFractionalValue)).astype(np.uint8)
         segment = 0
         if kind != "LABELMAP":
             segment = int(_macro(own, shared, "SegmentIdentificationSequence").ReferencedSegmentNumber)
