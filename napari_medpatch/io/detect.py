@@ -1,12 +1,13 @@
 """Tell what a file or folder is by its content, and open it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from napari_medpatch.errors import UnsupportedFormatError, WrongKindError
 from napari_medpatch.events import Finished, Job, run
+from napari_medpatch.io.itk_header import header_beside
 from napari_medpatch.io.signature import READABLE, is_gzipped, read_head, refuse, signature
 from napari_medpatch.io.source import Kind
 
@@ -147,11 +148,16 @@ def open_steps(
 def _detect_file(path: Path, kind: Kind | None) -> Detected:
     name = "nifti" if _has_nifti_header_beside(path) else signature(read_head(path))
     if name not in READABLE:
+        header = header_beside(path)
+        if header is not None:
+            return replace(_itk(header), path=path)
         raise refuse(path, name)
     if name == "nifti":
         return _nifti(path)
     if is_gzipped(path):
         raise UnsupportedFormatError(f"{path} is a gzipped {name.upper()} file; unpack it first.")
+    if name in ("nrrd", "metaimage"):
+        return _itk(path)
     if name == "tiff":
         from napari_medpatch.io.detect_tiff import detect_tiff
 
@@ -203,6 +209,12 @@ def _nifti(path: Path) -> Detected:
     from napari_medpatch.io.nifti_file import open_nifti
 
     return Detected(path, "volume", open_nifti(path).format, "nifti", path)
+
+
+def _itk(path: Path) -> Detected:
+    from napari_medpatch.io.itk_header import read_itk_header
+
+    return Detected(path, "volume", read_itk_header(path).format, "itk", path)
 
 
 def _openslide_format(path: Path) -> str | None:
@@ -259,6 +271,10 @@ def _volume_steps(found: Detected, mpp: float | Sequence[float] | None, volume_i
         from napari_medpatch.io.dicom_series import dicom_steps
 
         return dicom_steps(found.entry, volume_index)
+    if found.reader == "itk":
+        from napari_medpatch.io.itk_volume import itk_steps
+
+        return itk_steps(found.entry, volume_index)
     from napari_medpatch.io.volume import volume_steps
 
     return volume_steps(found.entry, volume_index)

@@ -4,8 +4,9 @@ The rule: whole numbers that fit go to int16; so do the values of a CT in HU, ro
 of a HU is noise; everything else becomes float32. Values that are not finite become the smallest finite one.
 """
 
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -125,37 +126,74 @@ def read_volume(file: NiftiFile, orientation: Orientation, volume: int = 0) -> R
     UnsupportedFormatError
         If no voxel has a finite value.
     """
-    shape = orientation.canonical_shape(file.grid_shape)
-    result = np.empty(shape, dtype=np.int16)
-    found: list[ValueFacts] = []
-    for stop, values in _filling(file, volume, orientation.to_file(result)):
+
+    def blocks() -> Iterator[tuple[slice, AnyArray]]:
+        return ((where, file.scaled(block)) for where, block in file.slabs(volume))
+
+    return read_blocks(blocks, file.grid_shape, orientation, file.path)
+
+
+def read_blocks(
+    blocks: Callable[[], Iterator[tuple[slice, AnyArray]]],
+    shape: tuple[int, int, int],
+    orientation: Orientation,
+    path: Path,
+) -> Reading:
+    """Read a volume from its pieces; yields the number of slices read so far.
+
+    Parameters
+    ----------
+    blocks : callable
+        Yields the volume in pieces: a range along the last axis, and ``(i, j, k)`` values, scaled. Called again
+        when the values turn out not to fit int16: most volumes fit and then need no second pass, which may mean
+        unpacking gzip again.
+    shape : tuple of int
+        ``(i, j, k)``.
+    orientation : Orientation
+        From the file's grid to ours.
+    path : Path
+        For the sentence.
+
+    Returns
+    -------
+    array, facts
+        As :func:`read_volume`.
+
+    Raises
+    ------
+    UnsupportedFormatError
+        If no voxel has a finite value.
+    """
+    result = np.empty(orientation.canonical_shape(shape), dtype=np.int16)
+    on_file_grid, found = orientation.to_file(result), []
+    for where, values in blocks():
         found.append(survey(values))
-        yield stop
+        if found[-1].fits_int16 and not found[-1].bad:
+            on_file_grid[..., where] = values if values.dtype.kind != "f" else np.rint(values)
+        yield where.stop
     facts = merged(found)
     if not np.isfinite(facts.low):
-        raise UnsupportedFormatError(f"{file.path} holds no finite value (all voxels are NaN or infinite).")
+        raise UnsupportedFormatError(f"{path} holds no finite value (all voxels are NaN or infinite).")
     if facts.dtype == np.int16 and not facts.bad:
         return result, facts
-    del result  # before its successor, which may be twice as large, is made
-    result = np.empty(shape, dtype=facts.dtype)
-    on_file_grid = orientation.to_file(result)
-    for where, block in file.slabs(volume):
-        on_file_grid[..., where] = convert(file.scaled(block), facts)
+    del result, on_file_grid  # before the successor, which may be twice as large, is made
+    final = np.empty(orientation.canonical_shape(shape), dtype=facts.dtype)
+    on_file_grid = orientation.to_file(final)
+    for where, values in blocks():
+        on_file_grid[..., where] = convert(values, facts)
         yield where.stop
-    return result, facts
+    return final, facts
 
 
-def _filling(file: NiftiFile, volume: int, on_file_grid: AnyArray) -> Iterator[tuple[int, AnyArray]]:
-    """Yield the scaled slabs to be surveyed, with where they end, and keep them as int16 where they fit.
-
-    Most volumes are int16 in the end and then need no second pass, which means unpacking gzip again.
-    """
-    for where, block in file.slabs(volume):
-        values = file.scaled(block)
-        # A NaN in the slab makes both comparisons false.
-        if values.min() >= _INT16.min and values.max() <= _INT16.max:
-            on_file_grid[..., where] = values if values.dtype.kind != "f" else np.rint(values)
-        yield where.stop, values
+def value_notes(facts: ValueFacts) -> list[str]:
+    """Return what was changed on reading, in sentences."""
+    notes = []
+    if facts.bad:
+        what = "voxel that was not a number was" if facts.bad == 1 else "voxels that were not numbers were"
+        notes.append(f"{facts.bad} {what} set to the smallest value, {facts.low:g}.")
+    if facts.dtype.kind == "i" and not facts.whole:
+        notes.append("Values were rounded to whole HU.")
+    return notes
 
 
 def convert(values: AnyArray, facts: ValueFacts) -> AnyArray:

@@ -39,7 +39,7 @@ _MAGIC = (
     (b"\x7fELF", "program"),
     (b"MZ", "Windows program"),
 )
-READABLE = {"png", "jpeg", "bmp", "tiff", "dicom", "nifti", "czi", "sqlite", "slide index"}
+READABLE = {"png", "jpeg", "bmp", "tiff", "dicom", "nifti", "nrrd", "metaimage", "czi", "sqlite", "slide index"}
 """Signatures that this package can open, perhaps after a closer look."""
 
 
@@ -96,6 +96,8 @@ def signature(head: bytes) -> str:
         return "mgh"
     if _is_bare_dicom(head):
         return "dicom"
+    if _is_metaimage(head):
+        return "metaimage"
     if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
         return "WebP"
     return _text_kind(head)
@@ -116,6 +118,13 @@ def _is_bare_dicom(head: bytes) -> bool:
     explicit = head[4:6].isalpha() and head[4:6].isupper()
     element, length = struct.unpack_from("<HI", head, 2)
     return explicit or (head[:2] == b"\x08\0" and element < 0x20 and 0 < length <= 64)
+
+
+def _is_metaimage(head: bytes) -> bool:
+    """Return whether this begins with lines such as ``NDims = 3``, which values may follow in the same file."""
+    lines = head.partition(b"ElementDataFile")[0].splitlines()
+    words = {line.partition(b"=")[0].strip() for line in lines if b"=" in line}
+    return b"NDims" in words and bool(words & {b"DimSize", b"ElementType", b"BinaryData", b"ObjectType"})
 
 
 def _is_bmp(head: bytes) -> bool:
@@ -143,9 +152,6 @@ def _text_kind(head: bytes) -> str:
     start = text.lstrip("\ufeff \t\r\n")
     if start.startswith(("[Virtual Microscope Specimen]", "[Uncompressed Virtual Microscope Specimen]")):
         return "slide index"
-    words = {line.partition("=")[0].strip() for line in text.splitlines() if "=" in line}
-    if words & {"ObjectType", "NDims"} and words & {"DimSize", "NDims", "ElementType", "BinaryData"}:
-        return "metaimage"
     if start.startswith(("{", "[")):
         return "JSON text"
     if start.startswith("<"):
@@ -155,10 +161,7 @@ def _text_kind(head: bytes) -> str:
 
 def refuse(path: Path, name: str) -> UnsupportedFormatError:
     """Return the error for a file whose signature is not readable."""
-    converted = "this version reads volumes as NIfTI, so convert it first, for example with SimpleITK"
     known = {
-        "nrrd": f"{path} is an NRRD volume; {converted}.",
-        "metaimage": f"{path} is a MetaImage volume; {converted}.",
         "mgh": f"{path} is a FreeSurfer MGH volume; convert it to NIfTI first, for example with mri_convert.",
         "Philips iSyntax": f"{path} is a Philips iSyntax slide; export it as TIFF or DICOM first.",
         "sqlite": f"{path} is an SQLite database, but not a Sakura slide; open an image file.",
@@ -168,5 +171,6 @@ def refuse(path: Path, name: str) -> UnsupportedFormatError:
         return UnsupportedFormatError(known[name])
     what = f"is a {name} file" if name else "is of no known kind"
     return UnsupportedFormatError(
-        f"{path} {what}, not a slide, photograph or volume; open TIFF, SVS or another slide, PNG, JPEG, BMP or NIfTI."
+        f"{path} {what}, not a slide, photograph or volume; open TIFF, SVS or another slide, PNG, JPEG, BMP, DICOM, "
+        "NIfTI, NRRD or MetaImage."
     )

@@ -9,7 +9,7 @@ from napari_medpatch.events import Finished, Job, Started, counted, run
 from napari_medpatch.geometry import Spacing
 from napari_medpatch.io.memory import MemorySource
 from napari_medpatch.io.nifti_file import NiftiFile, open_nifti
-from napari_medpatch.io.nifti_values import ValueFacts, read_volume
+from napari_medpatch.io.nifti_values import ValueFacts, read_volume, value_notes
 from napari_medpatch.io.orientation import axis_codes, oblique_degrees
 from napari_medpatch.io.source import AnyArray
 from napari_medpatch.io.volume_grid import VolumeGrid
@@ -146,15 +146,5 @@ def _metadata(file: NiftiFile, grid: VolumeGrid, facts: ValueFacts, index: int) 
         "scl_inter": file.inter,
         "value_unit": "HU" if facts.is_ct else "arbitrary units",
         "value_range": [facts.low, facts.high],
-        "notes": [*file.notes, *_value_notes(facts)],
+        "notes": [*file.notes, *value_notes(facts)],
     }
-
-
-def _value_notes(facts: ValueFacts) -> list[str]:
-    notes = []
-    if facts.bad:
-        what = "voxel that was not a number was" if facts.bad == 1 else "voxels that were not numbers were"
-        notes.append(f"{facts.bad} {what} set to the smallest value, {facts.low:g}.")
-    if facts.dtype.kind == "i" and not facts.whole:
-        notes.append("Values were rounded to whole HU.")
-    return notes

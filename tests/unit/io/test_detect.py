@@ -70,7 +70,7 @@ EXPECTED = {
     "odd/truncated/CMU-1-Small-Region_first60percent.svs": "was probably cut off",
     "odd/truncated/empty.svs": "it is empty",
     "odd/truncated/empty.nii.gz": "it is empty",
-    "ct/CIP_10002K_ct-64.nrrd": "NRRD volume",
+    "ct/CIP_10002K_ct-64.nrrd": ("volume", "NRRD"),
     "ct/LIDC-IDRI-0001_ct_256.nii.gz": ("volume", "NIfTI-1"),
     "ct/LIDC-IDRI-0001_dicom_16slices/*.dcm": ("volume", "DICOM series"),
     "ct/LIDC-IDRI-0001_dicom_16slices/*.xml": "XML text",

@@ -30,6 +30,7 @@ from napari_medpatch.io.signature import READABLE, is_gzipped, read_head, refuse
         (b"NRRD0004\ntype: short", "nrrd"),
         (b"ObjectType = Image\nNDims = 3\nDimSize = 2 2 2\n", "metaimage"),
         (b"NDims = 3\nDimSize = 2 2 2\nElementType = MET_SHORT\n", "metaimage"),
+        (b"NDims = 3\nDimSize = 2 2 2\nElementDataFile = LOCAL\n\x00\xff\xfe\x80", "metaimage"),
         (struct.pack(">7i", 1, 64, 64, 64, 1, 3, 0), "mgh"),
         (b"SQLite format 3\0", "sqlite"),
         (b"ZISRAWFILE\0", "czi"),
@@ -87,7 +88,7 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
         read_head(tmp_path / "none.svs")
 
 
-@pytest.mark.parametrize("name", ["nrrd", "metaimage", "mgh", "sqlite", "czi", "Philips iSyntax", "PDF", "text", ""])
+@pytest.mark.parametrize("name", ["mgh", "sqlite", "czi", "Philips iSyntax", "PDF", "text", ""])
 def test_refusals_are_one_sentence_with_the_file(name: str) -> None:
     sentence = str(refuse(Path("scan.x"), name))
     assert sentence.startswith("scan.x is ")
@@ -96,9 +97,9 @@ def test_refusals_are_one_sentence_with_the_file(name: str) -> None:
 
 
 def test_volumes_of_other_formats_are_told_to_convert() -> None:
-    for name in ("nrrd", "metaimage", "mgh"):
-        assert "NIfTI" in str(refuse(Path("a"), name))
-        assert name not in READABLE
+    assert "NIfTI" in str(refuse(Path("a"), "mgh"))
+    assert "mgh" not in READABLE
+    assert {"nifti", "nrrd", "metaimage", "dicom"} <= READABLE
 
 
 def test_arrays_in_files_are_named(tmp_path: Path) -> None:
