@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor, wait
 from typing import ParamSpec, TypeVar
 
 P = ParamSpec("P")
+S = TypeVar("S")
 T = TypeVar("T")
 INTERVAL_S = 0.1
 
@@ -28,3 +29,14 @@ def patiently(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Ge
         return future.result()
     finally:
         executor.shutdown(wait=False)
+
+
+def saying(word: S, call: Generator[None, None, T]) -> Generator[S, None, T]:
+    """Yield a word whenever a patient call yields, and return its result."""
+    while True:
+        try:
+            next(call)
+        except StopIteration as end:
+            result: T = end.value
+            return result
+        yield word

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from napari_medpatch.models.card import THRESHOLD
 from napari_medpatch.models.network import unet_config
 
 if TYPE_CHECKING:
@@ -65,6 +66,10 @@ def make_runner(
     ResourceError
         If the device or precision does not exist.
     """
+    if bundle.card.architecture == THRESHOLD:
+        from napari_medpatch.infer.threshold_runner import ThresholdRunner
+
+        return ThresholdRunner(bundle)
     from napari_medpatch.infer.unet_runner import UNetRunner
     from napari_medpatch.infer.whole_runner import WholeRunner
 

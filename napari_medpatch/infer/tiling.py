@@ -4,7 +4,7 @@ from napari_medpatch.infer.halo import Tiling
 from napari_medpatch.infer.network_axes import NetworkAxes
 from napari_medpatch.infer.resample import WorkingGrid
 from napari_medpatch.infer.window_tiling import WindowTiling, window_on
-from napari_medpatch.models.card import ModelCard
+from napari_medpatch.models.card import THRESHOLD, ModelCard
 from napari_medpatch.models.network import unet_config
 from napari_medpatch.models.network_facts import network_facts
 
@@ -28,6 +28,9 @@ def tiling_of(grid: WorkingGrid, card: ModelCard, slice_axis: int | None) -> Any
     BundleError
         If what the card says of its network makes no sense.
     """
+    if card.architecture == THRESHOLD:
+        # What is lung shows in the whole only, so that the grid is not cut.
+        return Tiling(grid.shape, (0,) * len(grid.shape), grid.shape)
     reach = _exact(card)
     if reach is not None:
         radius, multiple = (_on_axes(values, slice_axis, rest) for values, rest in zip(reach, (0, 1), strict=True))

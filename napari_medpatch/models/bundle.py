@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from napari_medpatch.errors import BundleError
 from napari_medpatch.io.atomic import atomic_folder
-from napari_medpatch.models.card import SPEC_VERSION, ModelCard, card_from_config
+from napari_medpatch.models.card import SPEC_VERSION, THRESHOLD, ModelCard, card_from_config
 from napari_medpatch.models.monai_bundle import is_monai_bundle, monai_card
 from napari_medpatch.models.network_facts import check_foreign, network_facts
 from napari_medpatch.models.weights_file import WEIGHTS_NAME, file_sha256, fill, read_weights, write_weights
@@ -148,6 +148,8 @@ def load_bundle(path: str | os.PathLike[str]) -> Bundle:
             f"The bundle {folder} has the format version {version!r}, this version reads {SPEC_VERSION}; update."
         )
     card = replace(card_from_config(config, folder.resolve().name), name=folder.resolve().name)
+    if card.architecture == THRESHOLD:
+        return Bundle(folder, card)
     if _may_be_foreign(folder, card):
         return _foreign(folder, card)
     if not (folder / WEIGHTS_NAME).is_file() and not _uses_torchscript(folder, card):

@@ -13,6 +13,8 @@ from napari_medpatch.errors import BundleError
 
 Task = Literal["patch-classifier", "slide-mil", "segment-2d", "segment-3d"]
 SPEC_VERSION = "1.0"
+THRESHOLD = "threshold"
+"""Architecture of the classical lung model, which has no weights; see ``infer/lungs``."""
 _WSINFER_KEYS = (
     "architecture", "num_classes", "class_names", "patch_size_pixels", "spacing_um_px", "transform",
 )  # fmt: skip

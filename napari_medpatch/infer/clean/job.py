@@ -3,7 +3,7 @@
 import time
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -18,12 +18,10 @@ from napari_medpatch.infer.clean.step import CleanStep
 from napari_medpatch.infer.clean.work import Mask, Place, Work, named
 from napari_medpatch.io.export_values import mask_values
 from napari_medpatch.io.wording import size_text
-from napari_medpatch.patience import patiently
+from napari_medpatch.patience import patiently, saying
 
 if TYPE_CHECKING:
     from napari_medpatch.io.source import Source
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +108,7 @@ def clean_up(
         yield Noted(changes[-1].in_words())
         yield from (Noted(note, "warning") for note in work.notes)
         work.notes.clear()
-    delta = yield from _waiting(patiently(MaskDelta.between, values, work.mask), len(chosen))
+    delta = yield from saying(Working(len(chosen)), patiently(MaskDelta.between, values, work.mask))
     record = {"steps": [change.to_record() for change in changes], "class_names": list(work.names)}
     undo = CleanRecord(delta, first_names, tuple(work.names), record)
     yield Finished(CleanResult(work.mask, tuple(work.names), tuple(changes), undo, time.perf_counter() - begun))
@@ -133,24 +131,15 @@ def _apply(step: CleanStep, work: Work, index: int) -> Generator[Event, None, St
     """Apply one step and return what it changed; each piece of it runs in a thread, so that a stop is prompt."""
     step.check(work)
     before, names = work.mask.copy(), list(work.names)
-    shares = step.apply(work)
+    shares, done = step.apply(work), float(index)
     while True:
-        share = yield from _waiting(patiently(next, shares, None), index)
+        share = yield from saying(Working(done), patiently(next, shares, None))
         if share is None:
             break
-        yield Working(index + min(1.0, share))
-    counting = patiently(compare, str(step), before, work.mask, (names, list(work.names)), work.place.voxel_ml)
-    return (yield from _waiting(counting, index + 1))
-
-
-def _waiting(call: Generator[None, None, T], done: float) -> Generator[Event, None, T]:
-    """Wait for a call in a thread and return its result."""
-    while True:
-        try:
-            next(call)
-        except StopIteration as end:
-            return cast("T", end.value)
+        done = index + min(1.0, share)
         yield Working(done)
+    counting = patiently(compare, str(step), before, work.mask, (names, list(work.names)), work.place.voxel_ml)
+    return (yield from saying(Working(index + 1), counting))
 
 
 def _place(where: "Source | Sequence[float]", shape: tuple[int, ...], unit: str) -> Place:

@@ -1,0 +1,1 @@
+"""The classical way to find lungs in CT: threshold, connected pieces, morphology."""
