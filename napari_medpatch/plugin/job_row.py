@@ -33,11 +33,20 @@ class JobRow(QWidget):
         Text of the start button, with its mnemonic.
     tip : str
         What the button does.
+    beginning : str
+        What it says until the job knows how much there is to do.
     """
 
-    def __init__(self, runner: JobRunner, verb: str, tip: str, parent: QWidget | None = None) -> None:
+    def __init__(
+        self,
+        runner: JobRunner,
+        verb: str,
+        tip: str,
+        parent: QWidget | None = None,
+        beginning: str = "Loading the model…",
+    ) -> None:
         super().__init__(parent)
-        self.runner = runner
+        self.runner, self._beginning = runner, beginning
         self.run_button = QPushButton(verb)
         self.run_button.setToolTip(tip)
         self.stop_button = QPushButton("S&top")
@@ -83,7 +92,7 @@ class JobRow(QWidget):
         self.bar.setRange(0, 0)
         self.bar.setFormat("")
         self.bar.show()
-        self.say("Loading the model…")
+        self.say(self._beginning)
 
     def _on_stop_clicked(self) -> None:
         self.stop_button.setEnabled(False)

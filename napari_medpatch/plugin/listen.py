@@ -7,7 +7,7 @@ from typing import Any
 from qtpy.compat import isalive
 
 
-def listen(emitter: Any, callback: Callable[..., None]) -> None:
+def listen(emitter: Any, callback: Callable[..., None], *, first: bool = False) -> None:
     """Connect a method of a Qt object to an event emitter until the object is deleted.
 
     Qt deletes the widgets of a removed dock while Python may still hold them; an event would then reach
@@ -19,6 +19,8 @@ def listen(emitter: Any, callback: Callable[..., None]) -> None:
         Of a viewer, layer list or layer.
     callback : bound method
         Of a QObject; takes the event. It is held weakly.
+    first : bool
+        Call it before all others that listen, napari's own too.
     """
     method = weakref.WeakMethod(callback)
 
@@ -29,4 +31,4 @@ def listen(emitter: Any, callback: Callable[..., None]) -> None:
         else:
             emitter.disconnect(relay)
 
-    emitter.connect(relay)
+    emitter.connect(relay, position="first" if first else "last")

@@ -2,24 +2,22 @@
 
 from typing import TYPE_CHECKING
 
-from qtpy.QtWidgets import QDoubleSpinBox, QGridLayout, QGroupBox, QPushButton, QSpinBox, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QDoubleSpinBox, QGroupBox, QPushButton, QSpinBox, QVBoxLayout
 
 from napari_medpatch.errors import MedPatchError
 from napari_medpatch.io.pixel_size import why_unknown
 from napari_medpatch.plugin.calibrate import add_associated, associated_names, change_volume, set_pixel_size
 from napari_medpatch.plugin.form import add_row, button, combo, in_row, new_form, note
-from napari_medpatch.plugin.layers import META
 from napari_medpatch.plugin.messages import tell_error
 from napari_medpatch.plugin.open import tile_cache
 from napari_medpatch.plugin.opening import Opener
 from napari_medpatch.plugin.samples import SAMPLES
 from napari_medpatch.plugin.settings import keep, preference
 from napari_medpatch.plugin.tab import Tab
+from napari_medpatch.plugin.volume_box import VolumeBox
 
 if TYPE_CHECKING:
     from napari_medpatch.io.source import Source
-
-_WINDOW_NAMES = ("lung", "mediastinum", "bone", "brain", "abdomen")
 
 
 class OpenWidget(Tab):
@@ -35,7 +33,8 @@ class OpenWidget(Tab):
         layout.addLayout(in_row(*self._file_buttons()))
         layout.addLayout(self._sample_row())
         layout.addWidget(self.status)
-        self.slide_box, self.volume_box = self._slide_box(), self._volume_box()
+        self.slide_box, self.volume_box = self._slide_box(), VolumeBox(self.current)
+        self.volume_box.volume_chosen.connect(self._change_volume)
         layout.addWidget(self.slide_box)
         layout.addWidget(self.volume_box)
         self.status.hide()
@@ -44,10 +43,9 @@ class OpenWidget(Tab):
         kind = self.current.kind
         self.slide_box.setVisible(kind == "slide")
         self.volume_box.setVisible(kind == "volume")
+        self.volume_box.on_image()
         if kind == "slide":
             self._show_slide()
-        elif kind == "volume":
-            self._show_volume()
 
     def _say(self, sentence: str) -> None:
         self.status.setText(sentence)
@@ -141,49 +139,6 @@ class OpenWidget(Tab):
     def _show_picture(self) -> None:
         if self.current.layer is not None:
             add_associated(self.viewer, self.current.layer, self.picture_combo.currentText())
-
-    def _volume_box(self) -> QGroupBox:
-        box = QGroupBox("Volume")
-        layout = QVBoxLayout(box)
-        self.window_note = note("Contrast, in HU:")
-        layout.addWidget(self.window_note)
-        self.window_buttons, grid = QWidget(), QGridLayout()
-        grid.setContentsMargins(0, 0, 0, 0)
-        self.window_buttons.setLayout(grid)
-        for index, name in enumerate(_WINDOW_NAMES):
-            widget = button(name.capitalize(), f"Show the HU window for {name}.", lambda n=name: self._set_window(n))
-            grid.addWidget(widget, index // 3, index % 3)
-        layout.addWidget(self.window_buttons)
-        self.volume_combo = combo()
-        self.volume_form = QWidget()
-        form = new_form()
-        self.volume_form.setLayout(form)
-        add_row(form, "Volume num&ber", self.volume_combo, "This file holds several volumes; choose the one to show.")
-        self.volume_combo.activated.connect(self._change_volume)
-        layout.addWidget(self.volume_form)
-        return box
-
-    def _show_volume(self) -> None:
-        source, layer = self.current.live, self.current.layer
-        is_ct = source is None or source.metadata.get("value_unit") == "HU"
-        self.window_buttons.setVisible(is_ct)
-        self.window_note.setText(
-            "Contrast, in HU:" if is_ct else "HU windows are for CT; the values of this volume do not look like HU."
-        )
-        facts = layer.metadata.get(META, {}) if layer is not None else {}
-        self.volume_form.setVisible(facts.get("volumes", 1) > 1)
-        self.volume_combo.clear()
-        self.volume_combo.addItems(
-            [f"{n + 1} of {facts['volumes']}" for n in range(facts.get("volumes", 1))] if facts else []
-        )
-        self.volume_combo.setCurrentIndex(facts.get("volume_index") or 0)
-
-    def _set_window(self, name: str) -> None:
-        from napari_medpatch.io.hu import HU_WINDOWS
-
-        if self.current.layer is not None:
-            self.current.layer.contrast_limits = HU_WINDOWS[name]
-            keep("volumes", "hu_window", name)
 
     def _change_volume(self, index: int) -> None:
         if self.current.layer is not None:

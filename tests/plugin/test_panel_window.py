@@ -96,13 +96,14 @@ def test_windows_and_volumes_of_a_ct(panel: MedPatchPanel, qtbot: Any, tmp_path:
     assert layer.metadata[META]["volume_index"] == 2
     assert not tab.volume_box.isHidden()
     assert tab.slide_box.isHidden()
-    bone = next(b for b in tab.window_buttons.findChildren(QAbstractButton) if b.text() == "Bone")
+    presets = tab.volume_box.window_box.preset_buttons.findChildren(QAbstractButton)
+    bone = next(button for button in presets if button.text() == "Bone\n300/1500")
     qtbot.mouseClick(bone, Qt.MouseButton.LeftButton)
     assert layer.contrast_limits == list(HU_WINDOWS["bone"])
-    assert tab.volume_combo.count() == 3
+    assert tab.volume_box.volume_combo.count() == 3
     with qtbot.waitSignal(tab.opener.opened, timeout=20000):
-        tab.volume_combo.setCurrentIndex(0)
-        tab.volume_combo.activated.emit(0)
+        tab.volume_box.volume_combo.setCurrentIndex(0)
+        tab.volume_box.volume_combo.activated.emit(0)
     assert panel.current.layer.metadata[META]["volume_index"] == 0
     assert len(panel.viewer.layers) == 2
 
