@@ -10,7 +10,7 @@ from napari_medpatch.events import Event, Job, Noted
 from napari_medpatch.infer.choose_scoring import check_settings
 from napari_medpatch.infer.classify_outputs import ClassifyFiles
 from napari_medpatch.infer.classify_result import DEFAULTS, ClassifyResult, ClassifySettings
-from napari_medpatch.infer.classify_run import ClassifyRun
+from napari_medpatch.infer.classify_run import SPEAK_SECONDS, ClassifyRun
 from napari_medpatch.infer.run_record import source_digest
 from napari_medpatch.io.source import Source
 from napari_medpatch.models.card import ModelCard
@@ -112,7 +112,7 @@ def _find_tissue(source: Source, method: str) -> Generator[Event, None, FoundTis
             if step.note:
                 yield Noted(step.note)
             return step
-        if time.monotonic() - spoke > 0.8:
+        if time.monotonic() - spoke > SPEAK_SECONDS:
             spoke = time.monotonic()
             yield Noted(f"Looking for tissue in {source.path.name}: {step:.0%}.")
     raise AssertionError("tissue_or_kept ends with a mask")

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from napari_medpatch.models.bundle import Bundle
     from napari_medpatch.patches.roi import Region
 
-_SPEAK_SECONDS = 0.8
+SPEAK_SECONDS = 0.8
 """While scores are compared, the job says so this often, which also lets Stop in."""
 
 
@@ -163,7 +163,7 @@ class ClassifyRun:
             while (step := next(trial, None)) is not None:
                 if isinstance(step, Agreed):
                     self.level = step.level
-                elif time.monotonic() - spoke > _SPEAK_SECONDS:
+                elif time.monotonic() - spoke > SPEAK_SECONDS:
                     spoke = time.monotonic()
                     yield Noted(f"Comparing scores at level {step} of {self.source.path.name} with those at level 0.")
 
@@ -181,7 +181,7 @@ class ClassifyRun:
                 except StopIteration as end:
                     scorer = end.value
                     break
-                if time.monotonic() - spoke > _SPEAK_SECONDS:
+                if time.monotonic() - spoke > SPEAK_SECONDS:
                     spoke = time.monotonic()
                     yield Noted("Comparing scores in bfloat16 with those in float32.")
         store.describe(scorer.device.type, scorer.batch_size, scorer.precision)

@@ -25,6 +25,13 @@ from napari_medpatch.patches.tissue import TissueMask
 CPU = ClassifySettings(device="cpu")
 
 
+@pytest.fixture(autouse=True)
+def _silent(monkeypatch) -> None:
+    """Let a slow machine say nothing while it waits: these tests count events."""
+    for module in ("classify", "classify_run"):
+        monkeypatch.setattr(f"napari_medpatch.infer.{module}.SPEAK_SECONDS", math.inf)
+
+
 def _expected(rgb: np.ndarray, box: list[int]) -> np.ndarray:
     """Return the probabilities that the mean-colour model gives a patch."""
     y0, x0, y1, x1 = box
@@ -275,6 +282,7 @@ def test_volume_and_segmentation_model_are_refused(pyramid, stained_slide, mean_
 
 
 def test_long_search_for_tissue_can_be_stopped(pyramid, stained_slide, mean_colour, monkeypatch) -> None:
+    monkeypatch.setattr("napari_medpatch.infer.classify.SPEAK_SECONDS", 0.8)
     clock = iter(np.arange(0, 1000, 0.5).tolist())
     monkeypatch.setattr("napari_medpatch.infer.classify.time.monotonic", lambda: next(clock))
     job = classify(pyramid(np.tile(stained_slide, (8, 6, 1))), mean_colour(), CPU)

@@ -142,7 +142,7 @@ def test_slide_that_goes_away_while_it_is_read(pyramid, stained_slide, mean_colo
 
 def test_without_a_folder_the_sentence_does_not_promise_anything(pyramid, stained_slide, mean_colour) -> None:
     source = pyramid(stained_slide)
-    job = classify(source, mean_colour(), CPU)
+    job = _told(classify(source, mean_colour(), CPU))
     next(job)
     source.read = _fails_after(source.read, 0, OSError("gone"))
     with pytest.raises(DamagedFileError, match="are not stored, because no output folder"):
@@ -156,7 +156,7 @@ def test_open_file_that_is_deleted_is_read_to_its_end_or_resumes(stained_slide, 
     tifffile.imwrite(path, stained_slide, resolution=(20000, 20000), resolutionunit="CENTIMETER", **options)
     kept = path.read_bytes()
     source = open_source(path)
-    job = classify(source, mean_colour(), replace(CPU, threads=1), out=tmp_path / "out")
+    job = _told(classify(source, mean_colour(), replace(CPU, threads=1), out=tmp_path / "out"))
     next(job)
     next(job)
     path.unlink()

@@ -71,7 +71,7 @@ def test_what_was_asked_for_is_not_compared(mean_colour, change: dict) -> None:
 
 
 def test_the_job_can_be_stopped_while_it_compares(pyramid, stained_slide, mean_colour, monkeypatch) -> None:
-    monkeypatch.setattr("napari_medpatch.infer.classify_run._SPEAK_SECONDS", 0.0)
+    monkeypatch.setattr("napari_medpatch.infer.classify_run.SPEAK_SECONDS", 0.0)
     job = classify(pyramid(stained_slide), mean_colour(), SETTINGS)
     said = next(event.message for event in job if "bfloat16" in getattr(event, "message", ""))
     job.close()
