@@ -145,6 +145,25 @@ class SparseLabels:
         LabelsError
             If nothing is painted, only one class is, or a value has no class.
         """
+        counts = self.check_values(source)
+        painted = [name for n, name in enumerate(self.class_names, start=1) if counts[n]]
+        if not painted:
+            raise LabelsError("Nothing is painted yet; paint some background and some of each class, then try again.")
+        if len(painted) == 1:
+            missing = [name for name in self.class_names if name not in painted]
+            raise LabelsError(
+                f"Only {painted[0]!r} is painted; also paint {' or '.join(repr(name) for name in missing)}, "
+                "because a model learns from the difference."
+            )
+
+    def check_values(self, source: Source | None = None) -> npt.NDArray[np.int64]:
+        """Refuse labels on another grid and values without a class; return how often each value occurs.
+
+        Raises
+        ------
+        GeometryError, LabelsError
+            If that is so.
+        """
         if source is not None:
             _check_grid(self.labels, source)
         counts = value_counts(self.labels)
@@ -155,15 +174,7 @@ class SparseLabels:
                 f"The labels hold the value {value} but there are only {self.num_classes} classes "
                 f"({', '.join(self.class_names)}); add a class or erase it."
             )
-        painted = [name for n, name in enumerate(self.class_names, start=1) if counts[n]]
-        if not painted:
-            raise LabelsError("Nothing is painted yet; paint some background and some of each class, then try again.")
-        if len(painted) == 1:
-            missing = [name for name in self.class_names if name not in painted]
-            raise LabelsError(
-                f"Only {painted[0]!r} is painted; also paint {' or '.join(repr(name) for name in missing)}, "
-                "because a model learns from the difference."
-            )
+        return counts
 
 
 def value_counts(labels: LabelArray) -> npt.NDArray[np.int64]:
