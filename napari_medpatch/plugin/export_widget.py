@@ -1,52 +1,26 @@
 """The Export tab: results into files that other programs open."""
 
-from collections.abc import Callable, Mapping
-from functools import partial
+from collections.abc import Callable
 from pathlib import Path
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtWidgets import QFileDialog, QVBoxLayout, QWidget
 
-from napari_medpatch.events import Finished, Job, Noted
+from napari_medpatch.events import Job
 from napari_medpatch.plugin.cam_overlay import EXPLAINED
+from napari_medpatch.plugin.export_formats import FOLDER, PATCH_ROLES, SLICES, formats_of, hint_of, what_of
+from napari_medpatch.plugin.export_options import ExportOptionsBox
 from napari_medpatch.plugin.form import PathField, add_row, combo, new_form, note
 from napari_medpatch.plugin.job_row import JobRow
 from napari_medpatch.plugin.jobs import JobRunner
-from napari_medpatch.plugin.layers import role_of
-from napari_medpatch.plugin.links import image_of, kind_of
+from napari_medpatch.plugin.layers import LIVE, role_of
+from napari_medpatch.plugin.links import image_of
 from napari_medpatch.plugin.listen import listen
-from napari_medpatch.plugin.saving import save_labels, save_scores, save_values
+from napari_medpatch.plugin.saving import at_once, save_scores, saving_labels, saving_values
 from napari_medpatch.plugin.tab import Tab
 
 if TYPE_CHECKING:
     import napari.layers
-
-_FOLDER = ""
-_NIFTI, _TIFF, _PNG, _OUTLINES = (
-    ("NIfTI, exact grid of the image", ".nii.gz"),
-    ("OME-TIFF, calibrated values", ".ome.tiff"),
-    ("PNG, values", ".png"),
-    ("GeoJSON, outlines for QuPath", ".geojson"),
-)
-_FORMATS: Mapping[tuple[str, str], tuple[tuple[str, str], ...]] = MappingProxyType(
-    {
-        ("labels", "volume"): (_NIFTI, _TIFF),
-        ("labels", "photo"): (_PNG, _TIFF, _OUTLINES),
-        ("labels", "slide"): (_OUTLINES, _TIFF, _PNG),
-        ("probability", "volume"): (_NIFTI, _TIFF),
-        ("probability", "photo"): (_TIFF, _PNG),
-        ("probability", "slide"): (_TIFF, _PNG),
-    }
-)
-_SCORES = (
-    ("Folder: table, GeoJSON, OME-TIFF, record", _FOLDER),
-    ("CSV, one row per patch", ".csv"),
-    ("GeoJSON, tiles for QuPath", ".geojson"),
-    ("GeoJSON, compressed", ".geojson.gz"),
-)
-_PATCHES = ("heat map", "patch values")
-"""Roles of layers that draw scores of patches."""
 
 
 class ExportWidget(Tab):
@@ -59,22 +33,27 @@ class ExportWidget(Tab):
         self.path = PathField(self._ask_path, "choose a file")
         form = new_form()
         add_row(
-            form, "La&yer", self.layer_combo, "The result to write: a mask, probabilities, scores or sparse labels."
+            form,
+            "La&yer",
+            self.layer_combo,
+            "What to write: a mask, probabilities, scores or sparse labels; or the volume itself.",
         )
-        add_row(form, "For&mat", self.format_combo, "What fits the layer.")
+        add_row(form, "Form&at", self.format_combo, "What fits the layer.")
         add_row(
             form, "F&ile", self.path, "Where to write; an existing file is replaced only when the new one is complete."
         )
         self.runner = JobRunner(self)
-        self.row = JobRow(self.runner, "W&rite", "Write the layer to the file.")
+        self.row = JobRow(self.runner, "W&rite", "Write the layer to the file.", beginning="Writing…")
         self.row.run_button.clicked.connect(lambda _checked=False: self.run())
         self.runner.finished.connect(lambda path: self.row.say(f"Written: {path}"))
         self.hint = note()
+        self.options_box = ExportOptionsBox()
         layout.addLayout(form)
+        layout.addWidget(self.options_box)
         layout.addWidget(self.hint)
         layout.addWidget(self.row)
         self.layer_combo.currentIndexChanged.connect(self._offer_formats)
-        self.format_combo.currentIndexChanged.connect(self._suggest_path)
+        self.format_combo.currentIndexChanged.connect(self._on_format)
         events = self.viewer.layers.events
         for emitter in (events.inserted, events.removed, events.renamed):
             listen(emitter, self._on_layers)
@@ -104,22 +83,26 @@ class ExportWidget(Tab):
             self.row.say("Choose a file first.")
             return
         save = self._saver(layer)
-        self.runner.start(lambda: _writing(save, Path(path)))
+        self.runner.start(lambda: save(Path(path)))
 
-    def _saver(self, layer: "napari.layers.Layer") -> Callable[[Path], Path]:
+    def _saver(self, layer: "napari.layers.Layer") -> Callable[[Path], Job]:
         """Return what writes the layer as it is now; painting may go on meanwhile."""
         attributes = {"metadata": layer.metadata, "name": layer.name, "scale": layer.scale, "units": layer.units}
-        role = role_of(layer)
-        if role in _PATCHES:
+        what, options = what_of(layer), self.options_box.options()
+        if what in PATCH_ROLES:
             result = layer.metadata["medpatch_result"]
-            return lambda path: save_scores(result, attributes, path)
-        if role == "grad-cam":
-            return partial(_save_explanation, layer.metadata[EXPLAINED])
-        if role == "probability":
+            return lambda path: at_once(lambda: save_scores(result, attributes, path))
+        if what == "grad-cam":
+            explained = layer.metadata[EXPLAINED]
+            return lambda path: at_once(lambda: _save_explanation(explained, path))
+        if what == "probability":
             maps = self._siblings(layer)
-            return lambda path: save_values(_stacked([m.data for m in maps]), attributes, path)
-        data = layer.data.copy()
-        return lambda path: save_labels(data, attributes, path)
+            return lambda path: saving_values(_stacked([m.data for m in maps]), attributes, path, options)
+        if what == "image":
+            source = layer.metadata[LIVE]
+            return lambda path: _saving_volume(source, path, options)
+        data, attributes = layer.data.copy(), attributes | {"colormap": layer.colormap}
+        return lambda path: saving_labels(data, attributes, path, options)
 
     def _siblings(self, layer: "napari.layers.Layer") -> list["napari.layers.Layer"]:
         """Return the maps of all classes of the same job, in the order of classes; PNG holds one only."""
@@ -139,7 +122,9 @@ class ExportWidget(Tab):
     def _on_layers(self, _event: Any = None) -> None:
         """Follow the layer list, keeping the choice."""
         chosen = self.layer()
-        self._layers = [layer for layer in reversed(self.viewer.layers) if _is_result(layer)]
+        known = [layer for layer in reversed(self.viewer.layers) if what_of(layer)]
+        # Results first: an image is written again less often.
+        self._layers = sorted(known, key=lambda layer: what_of(layer) == "image")
         self.layer_combo.blockSignals(True)
         self.layer_combo.clear()
         self.layer_combo.addItems([layer.name for layer in self._layers])
@@ -150,26 +135,28 @@ class ExportWidget(Tab):
             self._offer_formats()
 
     def _on_active(self, _event: Any = None) -> None:
-        active = self.viewer.layers.selection.active
-        if active is not None:
+        active, chosen = self.viewer.layers.selection.active, self.layer()
+        # Looking at the image beside its mask is no wish to export the image.
+        if active is not None and (what_of(active) != "image" or chosen is None or what_of(chosen) == "image"):
             self.choose(active)
 
     def _offer_formats(self) -> None:
         layer = self.layer()
-        formats = _formats(layer) if layer is not None else ()
+        formats = formats_of(layer) if layer is not None else ()
         self.format_combo.blockSignals(True)
         self.format_combo.clear()
-        for name, suffix in formats:
-            self.format_combo.addItem(name, suffix)
+        for one in formats:
+            self.format_combo.addItem(one.text, one.suffix)
         self.format_combo.blockSignals(False)
-        role = role_of(layer)
-        self.hint.setText(
-            "The run has not finished: its values can be written when it has."
-            if role in ("grad-cam", *_PATCHES) and not formats
-            else ""
-        )
+        self.hint.setText(hint_of(layer))
         self.hint.setVisible(bool(self.hint.text()))
         self.row.run_button.setEnabled(bool(formats) and not self.runner.is_running)
+        self._on_format()
+
+    def _on_format(self) -> None:
+        layer, suffix = self.layer(), self.format_combo.currentData()
+        names = layer.metadata.get("medpatch", {}).get("class_names", ()) if layer is not None else ()
+        self.options_box.show_for(what_of(layer) if layer is not None else "", suffix or "", classes=len(names))
         self._suggest_path()
 
     def _suggest_path(self) -> None:
@@ -180,30 +167,15 @@ class ExportWidget(Tab):
         source = Path(str(layer.metadata.get("medpatch", {}).get("source", "")))
         folder = Path(self.path.text()).parent if self.path.text() else source.parent
         stem = "".join(c if c.isalnum() or c in "-_" else "_" for c in layer.name).strip("_")
-        self.path.setText(str(folder / f"{stem}{suffix}"))
+        self.path.setText(str(folder / (stem if suffix == SLICES else f"{stem}{suffix}")))
 
     def _ask_path(self, parent: QWidget, start: str) -> str:
-        if self.format_combo.currentData() == _FOLDER:
+        if self.format_combo.currentData() == FOLDER:
             return QFileDialog.getExistingDirectory(parent, "Write into folder", start)
+        if self.format_combo.currentData() == SLICES:
+            return QFileDialog.getSaveFileName(parent, "Name the new folder of slices", start)[0]
         name, suffix = self.format_combo.currentText(), self.format_combo.currentData()
         return QFileDialog.getSaveFileName(parent, "Write", start, f"{name} (*{suffix})")[0]
-
-
-def _is_result(layer: "napari.layers.Layer") -> bool:
-    from napari.layers import Labels
-
-    return isinstance(layer, Labels) or role_of(layer) in ("probability", "grad-cam", *_PATCHES)
-
-
-def _formats(layer: "napari.layers.Layer") -> tuple[tuple[str, str], ...]:
-    """Return names and suffixes of the formats that can hold a layer."""
-    role = role_of(layer)
-    if role in _PATCHES:
-        return _SCORES if "medpatch_result" in layer.metadata else ()
-    if role == "grad-cam":
-        return (_TIFF,) if EXPLAINED in layer.metadata else ()
-    kind = kind_of(image_of(layer)) or ("volume" if layer.ndim == 3 else "photo")
-    return _FORMATS[("probability" if role == "probability" else "labels", kind)]
 
 
 def _save_explanation(result: Any, path: Path) -> Path:
@@ -219,7 +191,7 @@ def _stacked(maps: list[Any]) -> Any:
     return np.stack(maps) if len(maps) > 1 else maps[0]
 
 
-def _writing(save: Callable[[Path], Path], path: Path) -> Job:
-    """Write a file, as a job."""
-    yield Noted(f"Writing {path.name}…")
-    yield Finished(save(path))
+def _saving_volume(source: Any, path: Path, options: Any) -> Job:
+    from napari_medpatch.io.export_job import exporting_volume
+
+    return exporting_volume(source, path, options=options)

@@ -1,93 +1,153 @@
 """Writing what a layer holds, on the grid of the image it belongs to."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from napari_medpatch.errors import LabelsError, OutputError
+from napari_medpatch.events import Finished, Job, Noted, run
 from napari_medpatch.geometry import derived_grid
 from napari_medpatch.plugin.layers import LIVE, META
 
 if TYPE_CHECKING:
+    from napari_medpatch.io.export_options import ExportOptions
     from napari_medpatch.io.source import Source
 
 _MM = {"millimeter": 1.0, "mm": 1.0, "micrometer": 1e-3, "um": 1e-3, "meter": 1e3}
 
 
 def save_labels(data: Any, attributes: Mapping[str, Any], path: str | os.PathLike[str]) -> Path:
-    """Write labels: a mask, a tissue mask or sparse labels.
+    """Write labels and return the file, the first of several; see :func:`saving_labels`."""
+    return run(saving_labels(data, attributes, path)).path
+
+
+def saving_labels(
+    data: Any,
+    attributes: Mapping[str, Any],
+    path: str | os.PathLike[str],
+    options: "ExportOptions | None" = None,
+) -> Job:
+    """Write labels as a job: a mask, a tissue mask or sparse labels.
+
+    Sparse labels keep their values (1 is background); in formats of segments the background is none, and the classes
+    are 1, 2, ….
 
     Parameters
     ----------
     data : array-like
         Of the layer.
     attributes : mapping
-        Of the layer, as napari gives them to writers: ``metadata``, ``scale``, ``units``, ``name``.
+        Of the layer, as napari gives them to writers: ``metadata``, ``scale``, ``units``, ``name``, ``colormap``.
     path : path-like
         The suffix says the format.
+    options : ExportOptions, optional
+        What else there is to choose.
 
     Returns
     -------
-    Path
-        The file written.
+    iterator of events
+        The result is an :class:`napari_medpatch.io.export_job.Exported`.
 
     Raises
     ------
     MedPatchError
         If the format cannot hold it or the file cannot be written.
     """
-    from napari_medpatch.io.export import write_mask
+    from napari_medpatch.io.export_job import exporting_mask
 
     if isinstance(data, list | tuple):
         raise LabelsError("Labels of several resolutions cannot be written; convert the layer to a single one.")
     facts = _facts(attributes)
     values = np.asarray(data)
     if facts.get("role") == "class map":
-        return save_class_map(values, attributes, path)
-    return write_mask(
+        return at_once(lambda: save_class_map(values, attributes, path))
+    names, colours = tuple(facts.get("class_names", ())), class_colours(attributes)
+    if facts.get("role") == "sparse labels" and _is_of_segments(path):
+        values, names, colours = np.where(values > 1, values - 1, 0).astype(values.dtype), names[1:], colours[1:]
+    return exporting_mask(
         values,
         _source(values, attributes),
         path,
-        class_names=facts.get("class_names", ()),
+        class_names=names,
         provenance=_provenance(facts),
+        colours=colours,
+        options=options,
     )
 
 
 def save_values(data: Any, attributes: Mapping[str, Any], path: str | os.PathLike[str]) -> Path:
-    """Write a probability map as values.
+    """Write a probability map and return the file; see :func:`saving_values`."""
+    return run(saving_values(data, attributes, path)).path
+
+
+def saving_values(
+    data: Any,
+    attributes: Mapping[str, Any],
+    path: str | os.PathLike[str],
+    options: "ExportOptions | None" = None,
+) -> Job:
+    """Write a probability map as values, as a job.
 
     Parameters
     ----------
     data : array-like
         ``(Y, X)`` or ``(Z, Y, X)``, uint8 (probability × 255) or floats from 0 to 1; with an axis of classes
         in front where there are several.
-    attributes, path
-        As :func:`save_labels`.
+    attributes, path, options
+        As :func:`saving_labels`.
 
     Raises
     ------
     MedPatchError
         Also if the layer holds an image: those are not results.
     """
-    from napari_medpatch.io.export import write_probabilities
+    from napari_medpatch.io.export_job import exporting_probabilities
 
     facts = _facts(attributes)
     if facts.get("role") != "probability":
         raise OutputError(
             f"{path} was not written: layer {attributes.get('name', '')} holds no probabilities of MedPatch; choose "
-            f"such a layer, or copy the image's own file."
+            f"such a layer, or export the image from the Export tab of MedPatch."
         )
     values = np.asarray(data)
     names = facts.get("class_names", ())
     spatial = len(_live(attributes).levels[0].shape) if _live(attributes) else values.ndim
     if values.ndim == spatial:
         names = names[facts.get("class_index", 0) :][:1]
-    return write_probabilities(
-        values, _source(values, attributes), path, class_names=names, provenance=_provenance(facts)
+    source = _source(values, attributes)
+    return exporting_probabilities(
+        values, source, path, class_names=names, provenance=_provenance(facts), options=options
     )
+
+
+def class_colours(attributes: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return ``#rrggbb`` of the values 1, 2, … of a labels layer; empty text where the layer gives a value none."""
+    table = getattr(attributes.get("colormap"), "color_dict", None)
+    if table is None:
+        return tuple(_facts(attributes).get("colours", ()))
+    known = {value: colour for value, colour in table.items() if isinstance(value, int) and value > 0}
+    return tuple(
+        "#{:02x}{:02x}{:02x}".format(*(round(float(c) * 255) for c in known[value][:3])) if value in known else ""
+        for value in range(1, max(known, default=0) + 1)
+    )
+
+
+def at_once(write: Callable[[], Path]) -> Job:
+    """Return what is written in one call as a job."""
+    from napari_medpatch.io.export_job import Exported
+
+    path = write()
+    yield Noted(f"Writing {path.name}…")
+    yield Finished(Exported((path,)))
+
+
+def _is_of_segments(path: str | os.PathLike[str]) -> bool:
+    from napari_medpatch.io.export_format import OF_LABELS, export_format
+
+    return export_format(path) in OF_LABELS
 
 
 def save_scores(result: Any, attributes: Mapping[str, Any], path: str | os.PathLike[str]) -> Path:

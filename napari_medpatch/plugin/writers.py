@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from napari_medpatch.events import Job, run
+
 
 def write_labels(path: str, data: Any, attributes: dict[str, Any]) -> list[str]:
     """Write a labels layer; the suffix says the format.
@@ -9,11 +11,11 @@ def write_labels(path: str, data: Any, attributes: dict[str, Any]) -> list[str]:
     Returns
     -------
     list of str
-        The file written.
+        The files written: STL has one per class.
     """
-    from napari_medpatch.plugin.saving import save_labels
+    from napari_medpatch.plugin.saving import saving_labels
 
-    return [str(save_labels(data, attributes, path))]
+    return _written(saving_labels(data, attributes, path))
 
 
 def write_values(path: str, data: Any, attributes: dict[str, Any]) -> list[str]:
@@ -24,6 +26,10 @@ def write_values(path: str, data: Any, attributes: dict[str, Any]) -> list[str]:
     list of str
         The file written.
     """
-    from napari_medpatch.plugin.saving import save_values
+    from napari_medpatch.plugin.saving import saving_values
 
-    return [str(save_values(data, attributes, path))]
+    return _written(saving_values(data, attributes, path))
+
+
+def _written(job: Job) -> list[str]:
+    return [str(path) for path in run(job).paths]

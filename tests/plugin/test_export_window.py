@@ -10,6 +10,7 @@ from qtpy.QtCore import Qt
 from window_jobs import blocks, finish
 
 from napari_medpatch.io.array_source import ArraySource
+from napari_medpatch.plugin.export_formats import SLICES
 from napari_medpatch.plugin.export_widget import ExportWidget
 from napari_medpatch.plugin.layers import layer_data
 from napari_medpatch.plugin.live_mask import LiveMask
@@ -45,7 +46,9 @@ def test_formats_fit_the_layer_and_files_hold_its_values(
     chances, mask = live.layers
     viewer.layers.selection.active = mask
     assert tab.layer() is mask
-    assert suffixes(tab) == [".nii.gz", ".ome.tiff"]
+    assert suffixes(tab) == [".nii.gz", ".seg.nrrd", ".nrrd", ".mha", ".stl", ".ply", SLICES, ".ome.tiff"]
+    assert "DICOM-SEG is offered on DICOM series only" in tab.hint.text()
+    assert "this image is array" in tab.hint.text()
     assert tab.path.text().endswith(".nii.gz")
     tab.path.setText(str(tmp_path / "mask.nii.gz"))
     finish(qtbot, tab.runner, lambda: qtbot.mouseClick(tab.row.run_button, Qt.MouseButton.LeftButton))
