@@ -43,9 +43,9 @@ def test_every_command_exists_and_is_used(manifest: PluginManifest) -> None:
 
 def test_each_tab_is_a_widget_and_in_a_menu(manifest: PluginManifest) -> None:
     widgets = {widget.display_name for widget in manifest.contributions.widgets or []}
-    assert widgets == {"MedPatch", "Open", "Classify", "Segment", "Paint & learn", "Export"}
+    assert widgets == {"MedPatch", "Open", "Classify", "Segment", "Paint & learn", "Measure", "Export"}
     menus: dict[str, Any] = manifest.contributions.menus or {}
-    assert {"napari/layers/classify", "napari/layers/segment", "napari/layers/annotate"} <= set(menus)
+    assert {f"napari/layers/{name}" for name in ("classify", "segment", "annotate", "measure")} <= set(menus)
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from qtpy.QtWidgets import QSizePolicy, QStackedLayout, QTabWidget, QVBoxLayout,
 from napari_medpatch.plugin.annotate_widget import AnnotateWidget
 from napari_medpatch.plugin.classify_widget import ClassifyWidget
 from napari_medpatch.plugin.current_image import CurrentImage
+from napari_medpatch.plugin.evaluate_widget import EvaluateWidget
 from napari_medpatch.plugin.export_widget import ExportWidget
 from napari_medpatch.plugin.image_header import ImageHeader
 from napari_medpatch.plugin.links import bare
@@ -35,9 +36,11 @@ class MedPatchPanel(QWidget):
         self.classify_tab = ClassifyWidget(self.viewer, self.current)
         self.segment_tab = SegmentWidget(self.viewer, self.current)
         self.annotate_tab = AnnotateWidget(self.viewer, self.current)
+        self.measure_tab = EvaluateWidget(self.viewer, self.current)
         self.export_tab = ExportWidget(self.viewer, self.current)
         self.tabs = QTabWidget()
-        for tab in (self.open_tab, self.classify_tab, self.segment_tab, self.annotate_tab, self.export_tab):
+        work_tabs = (self.segment_tab, self.annotate_tab, self.measure_tab, self.export_tab)
+        for tab in (self.open_tab, self.classify_tab, *work_tabs):
             self.tabs.addTab(tab, tab.title)
         self.tabs.setUsesScrollButtons(True)
         work = QWidget()

@@ -43,7 +43,7 @@ def test_first_start_offers_three_things_and_a_sample_leads_to_the_tabs(panel: M
     assert panel.current.kind == "photo"
     start.guide_button.click()
     text = start.findChild(QTextBrowser).toPlainText()
-    for tab in ("Open", "Classify", "Segment", "Paint & learn", "Export"):
+    for tab in ("Open", "Classify", "Segment", "Paint & learn", "Measure", "Export"):
         assert tab in text
 
 
@@ -51,7 +51,7 @@ def test_tabs_say_what_is_missing_and_offer_what_fits(
     panel: MedPatchPanel, volume: ArraySource, photo: ArraySource
 ) -> None:
     names = [panel.tabs.tabText(index) for index in range(panel.tabs.count())]
-    assert names == ["&Open", "&Classify", "&Segment", "Paint && lear&n", "&Export"]
+    assert names == ["&Open", "&Classify", "&Segment", "Paint && lear&n", "Measure", "&Export"]
     tabs = (panel.classify_tab, panel.segment_tab, panel.annotate_tab, panel.export_tab)
     assert all(tab.explanation.text() and not tab.controls.isEnabled() for tab in tabs)
     add(panel.viewer, volume)
@@ -166,7 +166,7 @@ def test_guide_is_the_one_of_the_documentation(qtbot: Any) -> None:
     assert [line for line in without_pictures if line] == [line for line in packaged.splitlines() if line]
 
 
-@pytest.mark.parametrize("name", ["Open", "Classify", "Segment", "Paint & learn", "Export"])
+@pytest.mark.parametrize("name", ["Open", "Classify", "Segment", "Paint & learn", "Measure", "Export"])
 def test_each_tab_is_a_widget_of_its_own(viewer: Any, volume: ArraySource, name: str) -> None:
     dock, widget = viewer.window.add_plugin_dock_widget("napari-medpatch", name)
     add(viewer, volume)
