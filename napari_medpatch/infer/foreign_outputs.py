@@ -62,10 +62,10 @@ def check_output(output: "torch.Tensor", shape: tuple[int, ...], channels: int, 
     BundleError
         If channels or shape differ, or values are not numbers.
     """
-    found = tuple(output.shape)
+    found, inputs = tuple(output.shape), shape[1:]
     if len(found) != len(shape) or found[0] != shape[0] or found[2:] != shape[2:]:
         raise BundleError(
-            f"Model {card.name} gives an output of shape {_by(found)} for an input of {_by(shape)}; it must have the "
+            f"Model {card.name} gives an output of {_by(found[1:])} for an input of {_by(inputs)}; it must have the "
             "input's spatial shape."
         )
     if found[1] != channels:

@@ -123,7 +123,7 @@ class WholeRunner:
             raise self._told(error, tuple(tensor.shape)) from error
         output = main_output(answer, tensor.ndim - 2, self._facts, self._card.name)
         output = self._axes.to_array(output)
-        check_output(output, (len(batch), 0, *batch.shape[2:]), self._channels, self._card)
+        check_output(output, batch.shape, self._channels, self._card)
         return output.float()
 
     @property
@@ -138,7 +138,7 @@ class WholeRunner:
         # TorchScript puts the reason last, after its own traceback.
         lines = [line.strip() for line in str(error).splitlines() if line.strip()]
         reason = next((line for line in reversed(lines) if "rror" in line), lines[0] if lines else type(error).__name__)
-        size = " × ".join(map(str, shape))
+        size = " × ".join(map(str, shape[1:]))
         return BundleError(
             f"Model {self._card.name} does not take an input of {size} ({reason[:200].rstrip('.')}); check "
             "in_channels, window and multiple in its config.json."

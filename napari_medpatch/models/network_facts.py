@@ -122,9 +122,17 @@ def network_facts(card: "ModelCard") -> NetworkFacts:
     if not given["background"] and given.get("activation", "softmax") == "softmax":
         raise _wrong(card, "background", False, "true, or its activation 'sigmoid'")
     if "orientation" in given:
-        axis_moves(own_axes(card.slice_axis if card.dimensions == 2 else None), str(given["orientation"]))
+        _check_orientation(card, given["orientation"])
     given["priority"] = _priority(card, given.get("priority", ()))
     return NetworkFacts(**given)
+
+
+def _check_orientation(card: "ModelCard", orientation: Any) -> None:
+    own = own_axes(card.slice_axis if card.dimensions == 2 else None)
+    try:
+        axis_moves(own, str(orientation))
+    except BundleError as error:
+        raise _wrong(card, "orientation", orientation, f"letters for the axes of {own}, such as RAS") from error
 
 
 def check_foreign(card: "ModelCard") -> None:

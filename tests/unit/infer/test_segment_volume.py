@@ -7,8 +7,8 @@ from unet_bundles import card, darkness, random_unet
 
 from napari_medpatch.errors import BundleError, MedPatchError, MissingSpacingError, ResourceError, WrongKindError
 from napari_medpatch.events import BlockSegmented, Event, Finished, Noted, Started, Working, run
-from napari_medpatch.infer.unet_runner import UNetRunner
 from napari_medpatch.infer.segment import SegmentResult, SegmentSettings, segment
+from napari_medpatch.infer.unet_runner import UNetRunner
 from napari_medpatch.io.array_source import ArraySource
 from napari_medpatch.models.bundle import save_bundle
 from napari_medpatch.models.network import build_network
