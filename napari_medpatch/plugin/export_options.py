@@ -70,10 +70,18 @@ class ExportOptionsBox(QWidget):
             self.coloured: suffix == SLICES and what == "labels",
             self.maker: suffix == ".dcm",
         }
-        for field, visible in wanted.items():
-            field.setVisible(visible)
-            if field in self._rows:
-                self._rows[field].setVisible(visible)
+        # Rows are taken out, for a form keeps the gaps between hidden ones.
+        while self._form.rowCount():
+            self._form.takeRow(0)
+        for field, label in self._rows.items():
+            visible = wanted[field]
+            if visible and label is None:
+                self._form.addRow(field)
+            elif visible:
+                self._form.addRow(label, field)
+            for widget in (field, label):
+                if widget is not None:
+                    widget.setVisible(visible)
         self.setVisible(any(wanted.values()))
 
     def options(self) -> "ExportOptions":
@@ -91,8 +99,8 @@ class ExportOptionsBox(QWidget):
             made_by=_MAKERS[self.maker.currentText()] if self.maker.isVisibleTo(self) else None,
         )
 
-    def _add_rows(self) -> dict[QWidget, QLabel]:
-        """Lay the rows out and return their labels."""
+    def _add_rows(self) -> dict[QWidget, QLabel | None]:
+        """Lay the rows out and return their labels; check boxes have none."""
         rows = (
             (
                 "Smoothin&g",
@@ -104,9 +112,12 @@ class ExportOptionsBox(QWidget):
             ("Win&dow", self.window_combo, "HU range that becomes black to white, or every value with an offset."),
             ("Made or ad&justed", self.maker, "How the file says the mask was made."),
         )
-        labels = {field: add_row(self._form, text, field, tip) for text, field, tip in rows}
-        self._form.addRow(self.per_class)
-        self._form.addRow(self.coloured)
+        labels: dict[QWidget, QLabel | None] = {}
+        for text, field, tip in rows:
+            labels[field] = add_row(self._form, text, field, tip)
+        for box in (self.per_class, self.coloured):
+            labels[box] = None
+            self._form.addRow(box)
         return labels
 
 

@@ -167,7 +167,7 @@ class ExportWidget(Tab):
         source = Path(str(layer.metadata.get("medpatch", {}).get("source", "")))
         folder = Path(self.path.text()).parent if self.path.text() else source.parent
         stem = "".join(c if c.isalnum() or c in "-_" else "_" for c in layer.name).strip("_")
-        self.path.setText(str(folder / (stem if suffix == SLICES else f"{stem}{suffix}")))
+        self.path.setText(str(folder / f"{stem}{'_slices' if suffix == SLICES else suffix}"))
 
     def _ask_path(self, parent: QWidget, start: str) -> str:
         if self.format_combo.currentData() == FOLDER:

@@ -105,9 +105,9 @@ def test_slices_go_into_a_new_folder_that_has_no_suffix(
 ) -> None:
     tab.path.setText(str(tmp_path / "x.nii.gz"))
     tab.format_combo.setCurrentIndex(tab.format_combo.findData(SLICES))
-    assert tab.path.text() == str(tmp_path / "mask")
+    assert tab.path.text() == str(tmp_path / "mask_slices")
     finish(qtbot, tab.runner, tab.row.run_button.click)
-    assert len(list((tmp_path / "mask").glob("*.png"))) == 12
+    assert len(list((tmp_path / "mask_slices").glob("*.png"))) == 12
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "a.txt").write_text("keep")
     tab.path.setText(str(tmp_path / "other"))

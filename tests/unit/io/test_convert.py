@@ -181,11 +181,19 @@ def test_slides_become_pictures_if_they_fit(tmp_path, real_data, monkeypatch):
         export_path(slide, tmp_path / "b.png")
 
 
-def test_foreign_files_are_refused(tmp_path, real_data):
+def test_foreign_files_are_refused(tmp_path):
     (tmp_path / "a.txt").write_text("hello")
-    for path in (tmp_path / "a.txt", real_data / "ct" / "CIP_10002K_ct-64.nrrd", tmp_path):
+    for path in (tmp_path / "a.txt", tmp_path):
         with pytest.raises(UnsupportedFormatError):
             export_path(path, tmp_path / "out.nii.gz")
+
+
+def test_a_real_nrrd_volume_becomes_the_nifti_file_it_was_converted_to(tmp_path, real_data):
+    export_path(real_data / "ct" / "CIP_10002K_ct-64.nrrd", tmp_path / "ct.nii.gz")
+    mine, theirs = (nib.load(p) for p in (tmp_path / "ct.nii.gz", real_data / "ct" / "CIP_10002K_ct-64.nii.gz"))
+    assert np.array_equal(np.asarray(mine.dataobj), np.asarray(theirs.dataobj))
+    np.testing.assert_allclose(mine.affine, theirs.affine, atol=1e-3)
+    assert mine.header.get_xyzt_units()[0] == "mm"
 
 
 def test_real_mask_to_ome_tiff_and_back(tmp_path, real_data):

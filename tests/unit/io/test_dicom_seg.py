@@ -233,3 +233,13 @@ def test_a_real_series(tmp_path, real_data):
     assert np.array_equal(read_labels(path, source), mask)
     pixels = on_series(hd.seg.segread(path), folder, combine_segments=True)
     assert np.array_equal(pixels, source.to_original(mask).transpose(2, 1, 0))
+
+
+def test_a_segmentation_beside_its_slices_changes_neither_series_nor_file(tmp_path, axial):
+    mask = some_mask(axial)
+    with pytest.raises(OutputError, match="it is the image itself"):
+        write_mask(mask, axial, axial.slice_files[2])
+    path = write_mask(mask, axial, axial.path / "seg.dcm")
+    again = open_source(axial.path)
+    assert np.array_equal(again.data, axial.data)
+    assert np.array_equal(read_labels(path, again), mask)

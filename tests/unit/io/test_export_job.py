@@ -11,11 +11,12 @@ from PIL import Image
 from napari_medpatch.errors import GeometryError, LabelsError, OutputError, SettingsError
 from napari_medpatch.events import Finished, Started, Working, run
 from napari_medpatch.io.array_source import ArraySource
-from napari_medpatch.io.export import check_output, write_mask
+from napari_medpatch.io.export import check_output, write_mask, write_volume
 from napari_medpatch.io.export_job import exporting_mask, exporting_probabilities, exporting_volume
 from napari_medpatch.io.export_options import ExportOptions, window_of
 from napari_medpatch.io.export_steps import finish, in_thread
 from napari_medpatch.io.labels_file import read_labels
+from napari_medpatch.io.volume import VolumeSource
 
 RNG = np.random.default_rng(0)
 ALL = ["m.nii.gz", "m.nrrd", "m.seg.nrrd", "m.mha", "m.stl", "m.ply", "m.ome.tiff", "slices"]
@@ -112,6 +113,15 @@ def test_another_grid_and_other_values_are_refused(tmp_path, volume, mask, name)
     with pytest.raises(LabelsError, match="from 0 to 255"):
         write_mask(mask.astype(np.int16) - 1, volume, tmp_path / name)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_image_itself_is_never_replaced(tmp_path, volume, mask):
+    source = VolumeSource(write_volume(volume, tmp_path / "ct.nii.gz"))
+    before = (tmp_path / "ct.nii.gz").read_bytes()
+    for job in (exporting_volume(source, source.path), exporting_mask(mask, source, source.path)):
+        with pytest.raises(OutputError, match="it is the image itself"):
+            run(job)
+    assert (tmp_path / "ct.nii.gz").read_bytes() == before
 
 
 def test_only_volumes_are_written_as_volumes(tmp_path):
