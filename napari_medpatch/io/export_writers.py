@@ -15,7 +15,6 @@ from napari_medpatch.io.export_note import KEY
 from napari_medpatch.io.export_part import Part
 from napari_medpatch.io.export_steps import Steps, in_thread, scaled
 from napari_medpatch.io.export_values import as_bytes, as_unit_floats, one_class, one_slice
-from napari_medpatch.io.lps import is_sheared
 from napari_medpatch.io.mesh_export import mesh_steps, write_ply, write_stl
 from napari_medpatch.io.metaimage_export import write_metaimage
 from napari_medpatch.io.nifti_export import nifti_steps
@@ -157,7 +156,7 @@ def _floats(part: Part) -> AnyArray:
 
 
 def _warn_of_shear(part: Part) -> Iterator[Noted]:
-    if is_sheared(part.grid.affine):
+    if part.grid.is_sheared:
         yield Noted(
             f"The axes of {part.source.path.name} do not stand at right angles (a tilted gantry); {part.path.name} "
             "says so, but programs that expect right angles may show it askew.",
