@@ -98,12 +98,15 @@ class BlockSegmented:
         uint8 mask of the shape of ``box``; 0 background, 1… classes.
     probabilities : ndarray or None
         uint8, ``(C, *box.shape)``, probability × 255 of each foreground class.
+    uncertainty : ndarray or None
+        uint8 of the shape of ``box``, entropy of the classes: 0 is certain, 255 is all equally likely.
     """
 
     done: int
     box: Box
     labels: npt.NDArray[np.uint8]
     probabilities: npt.NDArray[np.uint8] | None = None
+    uncertainty: npt.NDArray[np.uint8] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
-"""From network output to labels and probability maps."""
+"""From network output to labels, probability maps and uncertainty."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -40,8 +40,27 @@ def relative_logits(logits: "torch.Tensor") -> FloatArray:
     return difference
 
 
-def decide(relative: FloatArray, threshold: float | None, *, maps: bool) -> tuple[Bytes, Bytes | None]:
-    """Turn relative logits into labels and, on request, probability maps.
+class Decision(NamedTuple):
+    """What a piece of an image turned out to be.
+
+    Parameters
+    ----------
+    labels : ndarray
+        ``(*spatial)`` uint8, 0 background.
+    probabilities : ndarray or None
+        ``(C, *spatial)`` uint8, probability × 255 of each foreground class.
+    uncertainty : ndarray or None
+        ``(*spatial)`` uint8, entropy of the classes, background included: 0 is certain, 255 is all classes
+        equally likely.
+    """
+
+    labels: Bytes
+    probabilities: Bytes | None
+    uncertainty: Bytes | None
+
+
+def decide(relative: FloatArray, threshold: float | None, *, maps: bool, uncertainty: bool = False) -> Decision:
+    """Turn relative logits into labels and, on request, probability maps and uncertainty.
 
     Parameters
     ----------
@@ -50,27 +69,28 @@ def decide(relative: FloatArray, threshold: float | None, *, maps: bool) -> tupl
     threshold : float or None
         None takes the most probable class. Otherwise a voxel is the likeliest foreground class if that
         one's probability reaches the threshold.
-    maps : bool
-        Whether probability maps are wanted.
-
-    Returns
-    -------
-    labels : ndarray
-        ``(*spatial)`` uint8, 0 background.
-    probabilities : ndarray or None
-        ``(C, *spatial)`` uint8, probability × 255.
+    maps, uncertainty : bool
+        What is wanted besides labels.
     """
-    best = relative.max(axis=0)
-    labels = (relative.argmax(axis=0) + 1).astype(np.uint8)
-    if threshold is None and not maps:
-        labels[best <= 0] = 0
-        return labels, None
-    probabilities = _softmax(relative, best)
+    best = relative[0] if len(relative) == 1 else relative.max(axis=0)
+    labels = _likeliest(relative)
     if threshold is None:
         labels[best <= 0] = 0
-    else:
+        if not maps and not uncertainty:
+            return Decision(labels, None, None)
+    probabilities = _softmax(relative, best)
+    if threshold is not None:
         labels[probabilities.max(axis=0) < np.float32(threshold)] = 0
-    return labels, (probabilities * 255 + 0.5).astype(np.uint8) if maps else None
+    doubt = _entropy(probabilities, relative, best) if uncertainty else None
+    return Decision(labels, _bytes(probabilities) if maps else None, doubt)
+
+
+def _likeliest(relative: FloatArray) -> Bytes:
+    """Return the foreground class with the largest logit, counted from 1."""
+    if len(relative) == 1:
+        return np.ones(relative.shape[1:], np.uint8)
+    likeliest: Bytes = (relative.argmax(axis=0) + 1).astype(np.uint8)
+    return likeliest
 
 
 def _softmax(relative: FloatArray, best: FloatArray) -> FloatArray:
@@ -79,3 +99,23 @@ def _softmax(relative: FloatArray, best: FloatArray) -> FloatArray:
     powers = np.exp(relative - top)
     powers /= powers.sum(axis=0) + np.exp(-top)
     return powers
+
+
+def _entropy(probabilities: FloatArray, relative: FloatArray, best: FloatArray) -> Bytes:
+    """Return the entropy as a share of the largest possible one, × 255.
+
+    With the background's logit 0 it is log(1 + sum of exp(logit)) minus the mean logit.
+    """
+    top = np.maximum(best, 0)
+    entropy = top + np.log(np.exp(relative - top).sum(axis=0) + np.exp(-top))
+    for share, logit in zip(probabilities, relative, strict=True):
+        entropy -= share * logit
+    entropy *= np.float32(1 / np.log(len(relative) + 1))
+    return _bytes(np.clip(entropy, 0, 1, out=entropy))
+
+
+def _bytes(share: FloatArray) -> Bytes:
+    """Round 0…1 to 0…255."""
+    scaled = share * np.float32(255)
+    scaled += np.float32(0.5)
+    return scaled.astype(np.uint8)

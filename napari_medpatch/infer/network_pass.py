@@ -2,7 +2,8 @@
 
 import math
 from collections import deque
-from collections.abc import Generator
+from collections.abc import Callable, Generator, Iterable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
@@ -10,7 +11,9 @@ import numpy as np
 from napari_medpatch.errors import ResourceError
 from napari_medpatch.geometry import Box
 from napari_medpatch.infer.device import available_memory, is_out_of_memory
+from napari_medpatch.infer.exact_pass import BlockPass, OncePass, StreamPass, row_overlap, slab_rows
 from napari_medpatch.infer.runner import FloatArray, Runner
+from napari_medpatch.infer.unet_runner import UNetRunner
 from napari_medpatch.infer.window_tiling import WindowTiling
 
 if TYPE_CHECKING:
@@ -21,32 +24,69 @@ if TYPE_CHECKING:
 
 _BATCH_VOXELS = {"cpu": 1_000_000, "cuda": 8_000_000, "mps": 2_000_000}
 """Voxels of the windows that the network sees together: one window of 96³ on a processor, so that it can be stopped."""
+_PICTURE_PIXELS = 2_000_000
+"""Largest block of a photograph or slide, so that reading it takes less than a second."""
+_SLAB_VOXELS = 4_000_000
+"""Voxels of the mask that become ready together: what is lost when the process dies, and what is drawn at once."""
+_ONCE_FLOATS = 32_000_000
+"""Logits that may be held as a whole."""
 
 
 class NetworkPass(Protocol):
-    """What makes logits of a region of the working grid."""
+    """What makes logits of a region of the working grid, and says in which blocks."""
+
+    kind: str
+
+    def cores(self) -> list[Box]:
+        """Return blocks that tile the grid, in the order in which they are cheapest."""
+
+    def cropped(self, cores: Sequence[Box], crop: Callable[[Box], Box]) -> list[Box]:
+        """Return the part of each core that must be known; an empty box where nothing must."""
 
     def logits(self, region: Box) -> Generator[float, None, "torch.Tensor"]:
         """Yield the share done; return ``(K, *region.shape)`` float32."""
 
+    def without_memory(self, core: Box, waiting: Iterable[Box]) -> list[Box]:
+        """Return what to do instead of a core for which memory did not suffice, and of those that wait.
 
-def network_pass(plan: "SegmentPlan", runner: Runner) -> NetworkPass:
-    """Return the pass that fits a plan's tiling."""
-    if isinstance(plan.tiling, WindowTiling):
-        return WindowPass(plan.image, plan.tiling, runner)
-    return BlockPass(plan.image, runner)
+        Raises
+        ------
+        ResourceError
+            If it cannot be done with less.
+        """
 
 
-class BlockPass:
-    """Exact: the region is what the network must see."""
+def network_pass(plan: "SegmentPlan", runner: Runner, num_classes: int, block_voxels: int | None = None) -> NetworkPass:
+    """Return the pass that fits a plan.
 
-    def __init__(self, image: "WorkingImage", runner: Runner) -> None:
-        self._image = image
-        self._runner = runner
-
-    def logits(self, region: Box) -> Generator[float, None, "torch.Tensor"]:
-        """Return the logits of a padded block."""
-        return (yield from self._runner.logits(self._image.block(region)))
+    Parameters
+    ----------
+    plan : SegmentPlan
+        Image and tiling.
+    runner : Runner
+        The network.
+    num_classes : int
+        Background included.
+    block_voxels : int, optional
+        Cut into blocks of at most this size, whatever would be fastest.
+    """
+    image, tiling = plan.image, plan.tiling
+    if isinstance(tiling, WindowTiling):
+        return WindowPass(image, tiling, runner)
+    flat = len(tiling.shape) != 3
+    voxels = block_voxels or runner.block_voxels()
+    blocks = BlockPass(image, tiling, runner, min(voxels, _PICTURE_PIXELS) if flat else voxels)
+    if block_voxels is not None or flat or plan.slice_axis is not None:
+        return blocks
+    rows = slab_rows(tiling.shape, plan.output.source_shape, _SLAB_VOXELS)
+    size = math.prod(tiling.canvas)
+    if size <= voxels and size * num_classes <= _ONCE_FLOATS:
+        return OncePass(blocks, tiling, rows)
+    sweep = runner.sweep(tiling) if isinstance(runner, UNetRunner) else None
+    if sweep is None or not isinstance(runner, UNetRunner):
+        return blocks
+    make = partial(runner.stream, chunk=sweep.chunk)
+    return StreamPass(image, tiling, sweep, make, rows=rows, overlap=row_overlap(plan.output))
 
 
 class WindowPass:
@@ -65,6 +105,8 @@ class WindowPass:
         The network.
     """
 
+    kind = "windows"
+
     def __init__(self, image: "WorkingImage", tiling: WindowTiling, runner: Runner) -> None:
         from monai.data.utils import compute_importance_map
 
@@ -79,6 +121,18 @@ class WindowPass:
         self._first = 0
         self._done = 0
         self._whole = True
+
+    def cores(self) -> list[Box]:
+        """Return slabs that become ready one after the other."""
+        return self._tiling.cores(0)
+
+    def cropped(self, cores: Sequence[Box], crop: Callable[[Box], Box]) -> list[Box]:
+        """Return each core's part that must be known; empty boxes where nothing must."""
+        return [crop(core) for core in cores]
+
+    def without_memory(self, core: Box, waiting: Iterable[Box]) -> list[Box]:
+        """Give up: :meth:`logits` has tried with fewer windows, so it is the sums that do not fit."""
+        raise ResourceError("Memory ran out while windows were blended; close other programs, or use a coarser model.")
 
     def logits(self, region: Box) -> Generator[float, None, "torch.Tensor"]:
         """Return the blended logits of a region; windows that the region before shared are not computed again."""

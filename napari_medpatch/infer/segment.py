@@ -1,25 +1,36 @@
 """Segment a volume, a photograph or a slide with a U-Net."""
 
 import time
+from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari_medpatch.events import Finished, Job
+from napari_medpatch.infer.block_store import BlockStore
 from napari_medpatch.infer.decide import check_threshold
 from napari_medpatch.infer.edges import air_edge
+from napari_medpatch.infer.network_pass import network_pass
+from napari_medpatch.infer.piece_maker import PieceMaker
 from napari_medpatch.infer.postprocess import check_rules
 from napari_medpatch.infer.runner import make_runner
-from napari_medpatch.infer.segment_plan import plan_segmentation
+from napari_medpatch.infer.segment_fingerprint import segment_fingerprint
+from napari_medpatch.infer.segment_plan import SegmentPlan, plan_segmentation
 from napari_medpatch.infer.segment_records import SegmentResult, SegmentSettings
+from napari_medpatch.infer.segment_result import segment_result
 from napari_medpatch.infer.segment_run import SegmentRun
 from napari_medpatch.io.source import Source
+from napari_medpatch.models.intensity import HU_KINDS
 
 if TYPE_CHECKING:
     from napari_medpatch.models.bundle import Bundle
+    from napari_medpatch.models.card import ModelCard
 
 __all__ = ["SegmentResult", "SegmentSettings", "segment"]
 
 
-def segment(source: Source, bundle: "Bundle", settings: SegmentSettings | None = None) -> Job:
+def segment(
+    source: Source, bundle: "Bundle", settings: SegmentSettings | None = None, *, parts: Path | None = None
+) -> Job:
     """Segment an image; a job.
 
     Parameters
@@ -30,14 +41,18 @@ def segment(source: Source, bundle: "Bundle", settings: SegmentSettings | None =
         A segmentation model. A 2D model with an HU window works through a volume slice by slice.
     settings : SegmentSettings, optional
         How.
+    parts : Path, optional
+        Folder for finished blocks while the job runs, so that a stopped or killed one goes on where it was.
+        Whoever has made the result safe deletes it with
+        :func:`napari_medpatch.infer.block_store.remove_blocks`.
 
     Yields
     ------
     Started
         ``context`` holds ``shape`` (of the mask), ``classes`` (foreground), ``downsample`` and ``transform``.
     BlockSegmented
-        As blocks get ready; they tile the mask. If cleaning changes the mask, a last one replaces the part
-        that changed.
+        As blocks get ready. Where none is, there is background. If cleaning changes the mask, a last one
+        replaces the part that changed.
     Working
         In between, several times a second.
     Finished
@@ -49,6 +64,8 @@ def segment(source: Source, bundle: "Bundle", settings: SegmentSettings | None =
         If model and image do not go together, or the model cannot be loaded.
     ResourceError
         If memory runs out even for the smallest blocks.
+    OutputError
+        If ``parts`` cannot be written.
     """
     settings = settings or SegmentSettings()
     begun = time.perf_counter()
@@ -57,13 +74,37 @@ def segment(source: Source, bundle: "Bundle", settings: SegmentSettings | None =
     check_rules(card.postprocess, card.class_names[1:])
     plan = plan_segmentation(source, card, settings.axis)
     runner = make_runner(bundle, device=settings.device, precision=settings.precision, slice_axis=plan.slice_axis)
-    edge = air_edge(card.postprocess) if settings.postprocess else None
-    run = SegmentRun(plan, runner, settings, card.class_names[1:], _threshold(settings, card.threshold), edge)
+    settings = replace(settings, skip_air=_skips_air(settings, card))
+    maker = _maker(plan, settings, card)
+    network = network_pass(plan, runner, card.num_classes, settings.block_voxels)
+    mark = segment_fingerprint(source, bundle, settings, runner, maker, network.cores()) if parts is not None else ""
+    run = SegmentRun(
+        plan,
+        runner,
+        network,
+        maker,
+        card.class_names[1:],
+        BlockStore(parts, mark, resume=settings.resume),
+        first=settings.first,
+        skip_air=bool(settings.skip_air),
+    )
     yield from run.blocks()
     if settings.postprocess and card.postprocess:
         yield from run.clean(card.postprocess)
-    yield Finished(run.result(bundle, time.perf_counter() - begun))
+    yield Finished(segment_result(run, bundle, settings, time.perf_counter() - begun))
 
 
-def _threshold(settings: SegmentSettings, own: float | None) -> float | None:
-    return settings.threshold if settings.threshold is not None else own
+def _maker(plan: SegmentPlan, settings: SegmentSettings, card: "ModelCard") -> PieceMaker:
+    return PieceMaker(
+        plan,
+        classes=card.num_classes - 1,
+        threshold=settings.threshold if settings.threshold is not None else card.threshold,
+        maps=settings.probabilities,
+        uncertainty=settings.uncertainty,
+        air_edge=air_edge(card.postprocess) if settings.postprocess else None,
+    )
+
+
+def _skips_air(settings: SegmentSettings, card: "ModelCard") -> bool:
+    wanted = settings.skip_air if settings.skip_air is not None else card.intensity.get("skip_air", False)
+    return bool(wanted) and card.intensity.get("kind") in HU_KINDS

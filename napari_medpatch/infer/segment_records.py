@@ -19,7 +19,9 @@ class SegmentSettings:
     device : str
         ``"auto"``, ``"cpu"``, ``"cuda"``, ``"cuda:1"`` or ``"mps"``.
     precision : str
-        ``"auto"`` (float32, so that a mask is the same everywhere), ``"float32"`` or ``"bfloat16"``.
+        ``"auto"`` (float32, so that a mask is the same everywhere), ``"float32"``, ``"bfloat16"``, or
+        ``"fast"``: bfloat16 where a short trial of the network is faster in it. bfloat16 changes the class
+        of some voxels in ten thousand.
     probabilities : bool
         Also make probability maps.
     threshold : float, optional
@@ -30,6 +32,16 @@ class SegmentSettings:
         Largest block the network sees; chosen from the memory by default. The result does not depend on it.
     postprocess : bool
         Clean the mask by the rules of the model's card.
+    uncertainty : bool
+        Also make a map of the classes' entropy.
+    first : tuple of float, optional
+        Voxel of the mask near which to begin: what the user looks at.
+    skip_air : bool, optional
+        Leave out the air around a patient (CT models): it becomes background without asking the network. By
+        default only if the model's card says ``"skip_air": true`` under ``intensity``, for a model may well
+        have learnt something out there.
+    resume : bool
+        Go on from the blocks that a stopped run left, if a folder for them is given.
     """
 
     device: str = "auto"
@@ -39,6 +51,10 @@ class SegmentSettings:
     axis: int | None = None
     block_voxels: int | None = None
     postprocess: bool = True
+    uncertainty: bool = False
+    first: tuple[float, ...] | None = None
+    skip_air: bool | None = None
+    resume: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +77,9 @@ class SegmentResult:
         Source pixels per mask pixel along each axis; 1 except on slides.
     transform : GridTransform
         Place of the mask over the source.
+    uncertainty : ndarray or None
+        uint8, shape of the mask: entropy of the classes, background included, as a share of the largest
+        possible one × 255.
     """
 
     mask: npt.NDArray[np.uint8]
@@ -70,3 +89,4 @@ class SegmentResult:
     provenance: Mapping[str, Any] = field(default_factory=dict)
     downsample: tuple[float, ...] = ()
     transform: GridTransform | None = None
+    uncertainty: npt.NDArray[np.uint8] | None = None

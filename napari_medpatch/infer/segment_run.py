@@ -2,35 +2,25 @@
 
 import math
 from collections import deque
-from collections.abc import Generator, Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-
-from napari_medpatch.errors import ResourceError
 from napari_medpatch.events import BlockSegmented, Event, Noted, Started, Working
-from napari_medpatch.geometry import Box, split_axis
-from napari_medpatch.infer.decide import decide, relative_logits
+from napari_medpatch.geometry import Box
+from napari_medpatch.infer.block_order import from_there_on
+from napari_medpatch.infer.block_store import BlockStore
+from napari_medpatch.infer.body import find_body
+from napari_medpatch.infer.decide import relative_logits
 from napari_medpatch.infer.device import is_out_of_memory
-from napari_medpatch.infer.edges import sharpen_edges
-from napari_medpatch.infer.halo import halves
-from napari_medpatch.infer.network_pass import network_pass
+from napari_medpatch.infer.mask_canvas import MaskCanvas
+from napari_medpatch.infer.network_pass import NetworkPass
+from napari_medpatch.infer.piece_maker import PieceMaker
 from napari_medpatch.infer.postprocess import postprocess
-from napari_medpatch.infer.resample import FloatArray, from_working
+from napari_medpatch.infer.resample import FloatArray
 from napari_medpatch.infer.runner import Runner
 from napari_medpatch.infer.segment_plan import SegmentPlan
-from napari_medpatch.infer.segment_records import SegmentResult, SegmentSettings
 from napari_medpatch.infer.working_image import VolumeImage
-from napari_medpatch.patience import patiently
-
-if TYPE_CHECKING:
-    from napari_medpatch.models.bundle import Bundle
-
-_PIECE_VOXELS = 2_000_000
-"""Floats brought to the mask's grid at a time: what an event may take, and a fraction of a second."""
-_PICTURE_PIXELS = 2_000_000
-"""Largest block of a photograph or slide, so that reading it takes less than a second."""
+from napari_medpatch.patience import patiently, saying
 
 
 class SegmentRun:
@@ -42,113 +32,110 @@ class SegmentRun:
         Image, resolution and cuts.
     runner : Runner
         The model.
-    settings : SegmentSettings
-        What was asked for.
+    network : NetworkPass
+        Makes its logits.
+    maker : PieceMaker
+        Makes labels of them.
     classes : tuple of str
         Foreground classes.
-    threshold : float or None
-        Operating point.
-    air_edge : float, optional
-        HU that decide where the network is not sure, see :mod:`napari_medpatch.infer.edges`.
+    store : BlockStore
+        Keeps finished blocks.
+    first : sequence of float, optional
+        Voxel of the mask near which to begin.
+    skip_air : bool
+        Leave out what lies outside the patient.
     """
 
     def __init__(
         self,
         plan: SegmentPlan,
         runner: Runner,
-        settings: SegmentSettings,
+        network: NetworkPass,
+        maker: PieceMaker,
         classes: tuple[str, ...],
-        threshold: float | None,
-        air_edge: float | None = None,
+        store: BlockStore,
+        *,
+        first: Sequence[float] | None = None,
+        skip_air: bool = False,
     ) -> None:
         self.plan = plan
         self.runner = runner
-        self.network = network_pass(plan, runner)
-        self.settings = settings
+        self.network = network
+        self.maker = maker
         self.classes = classes
-        self.threshold = threshold
-        self.air_edge = air_edge
-        self.cores = plan.tiling.cores(self._block_voxels())
-        self.total = sum(len(self._pieces(core)) for core in self.cores)
+        self.store = store
+        self.first = first
+        self.skip_air = skip_air
+        self.cores = network.cores()
+        self.total = sum(len(maker.pieces(plan.output.source_box(core))) for core in self.cores)
         shape = plan.output.source_shape
-        self.mask = np.zeros(shape, np.uint8)
-        self.maps = np.zeros((len(classes), *shape), np.uint8) if settings.probabilities else None
+        self.canvas = MaskCanvas(shape, len(classes), probabilities=maker.maps, uncertainty=maker.uncertainty)
         self.voxels_done = 0
         self.done = 0
+        self.resumed = 0
+        self.skipped = 0
 
     def blocks(self) -> Iterator[Event]:
-        """Run the network over all blocks."""
+        """Run the network over all blocks that an earlier run did not finish."""
         plan = self.plan
+        kept = self._load()
         context = {
-            "shape": self.mask.shape,
+            "shape": self.canvas.mask.shape,
             "classes": self.classes,
             "downsample": plan.downsample,
             "transform": plan.transform,
         }
-        yield Started(self.total, "blocks", context=context)
-        for _ in plan.image.prepare():
-            yield Working(0.0)
-        for note in plan.image.notes():
-            yield Noted(note, "warning")
-        waiting = deque(self.cores)
-        while waiting:
-            core = waiting.popleft()
-            if not plan.output.source_box(core).size:
-                # The image is coarser than the model here: none of its voxels lies in this block.
-                continue
-            region = plan.tiling.padded(plan.output.working_box(plan.output.source_box(core)))
-            try:
-                relative = yield from self._network(region, core)
-            except (RuntimeError, MemoryError) as error:
-                waiting.extendleft(reversed(self._smaller(core, error)))
-                continue
-            yield from self._finish(core, relative, region)
+        yield Started(self.total, "blocks", done=self.resumed, context=context)
+        if kept:
+            yield Noted(f"{self.resumed} of {self.total} blocks were finished by an earlier run and are kept.")
+        for box in kept:
+            yield self._segmented(box)
+        try:
+            for _ in plan.image.prepare():
+                yield Working(self.done)
+            for note in plan.image.notes():
+                yield Noted(note, "warning")
+            cores = (yield from self._without_air()) if self.skip_air else self.cores
+            yield from self._run([core for core in cores if not self._is_known(core, kept)])
+        finally:
+            # Whoever stops the job keeps what is done.
+            self.store.flush()
 
     def clean(self, rules: Mapping[str, Any]) -> Iterator[Event]:
         """Clean the mask and send what changed."""
-        waiting = patiently(
-            postprocess, self.mask, rules, voxel=self.plan.voxel, unit=self.plan.unit, class_names=self.classes
-        )
-        while True:
-            try:
-                next(waiting)
-            except StopIteration as end:
-                cleaned: npt.NDArray[np.uint8] = end.value
-                break
-            yield Working(self.total)
-        box = _changed(self.mask, cleaned)
-        self.mask = cleaned
-        if box is not None:
-            maps = self.maps[(slice(None), *box.slices)].copy() if self.maps is not None else None
-            yield BlockSegmented(self.total, box, cleaned[box.slices].copy(), maps)
-
-    def result(self, bundle: "Bundle", seconds: float) -> SegmentResult:
-        """Return the record of the whole."""
         plan = self.plan
-        provenance = {
-            "model": bundle.card.name,
-            "weights_sha256": bundle.card.weights_sha256,
-            "device": str(self.runner.device),
-            "precision": self.runner.precision,
-            "working_spacing": list(bundle.card.spacing) if bundle.card.spacing else None,
-            "working_spacing_unit": bundle.card.spacing_unit,
-            "working_shape": list(plan.tiling.shape),
-            "downsample": list(plan.downsample),
-            "slice_axis": plan.slice_axis,
-            "tiling": plan.tiling.kind,
-            "blocks": len(self.cores),
-            "threshold": self.threshold,
-            "postprocess": dict(bundle.card.postprocess) if self.settings.postprocess else {},
-        }
-        return SegmentResult(self.mask, self.maps, self.classes, seconds, provenance, plan.downsample, plan.transform)
+        cleaning = patiently(
+            postprocess, self.canvas.mask, rules, voxel=plan.voxel, unit=plan.unit, class_names=self.classes
+        )
+        cleaned = yield from saying(Working(self.total), cleaning)
+        box = self.canvas.replace_mask(cleaned)
+        if box is not None:
+            self.done = self.total
+            yield self._segmented(box)
 
-    def _block_voxels(self) -> int:
-        wanted = self.settings.block_voxels or self.runner.block_voxels()
-        return wanted if len(self.plan.tiling.shape) == 3 else min(wanted, _PICTURE_PIXELS)
+    def _run(self, cores: Sequence[Box]) -> Iterator[Event]:
+        boxes = [self.plan.output.source_box(core) for core in cores]
+        waiting = deque(cores[index] for index in from_there_on(boxes, self.first))
+        while waiting:
+            core = waiting.popleft()
+            box = self.plan.output.source_box(core)
+            if not box.size:
+                # The image is coarser than the model here: none of its voxels lies in this block.
+                continue
+            region = self.plan.output.working_box(box)
+            try:
+                relative = yield from self._network(region, box)
+            except (RuntimeError, MemoryError) as error:
+                if not is_out_of_memory(error):
+                    raise
+                self.runner.release()
+                waiting = deque(self.network.without_memory(core, waiting))
+                continue
+            yield from self._finish(box, relative, region)
 
-    def _network(self, region: Box, core: Box) -> Generator[Event, None, FloatArray]:
-        """Return the relative logits of a padded block."""
-        before, share = self.voxels_done, self.plan.output.source_box(core).size
+    def _network(self, region: Box, box: Box) -> Generator[Event, None, FloatArray]:
+        """Return the relative logits of a region."""
+        before = self.voxels_done
         yield Working(max(self.done, self._units(before)))
         steps = self.network.logits(region)
         while True:
@@ -156,64 +143,57 @@ class SegmentRun:
                 fraction = next(steps)
             except StopIteration as end:
                 return relative_logits(end.value)
-            yield Working(max(self.done, self._units(before + fraction * 0.9 * share)))
+            yield Working(max(self.done, self._units(before + fraction * 0.9 * box.size)))
 
-    def _finish(self, core: Box, relative: FloatArray, region: Box) -> Iterator[Event]:
-        """Bring a block to the mask's grid, piece by piece."""
-        output = self.plan.output
-        for piece in self._pieces(core):
-            need = output.working_box(piece)
-            part = relative[(slice(None), *need.shift([-a for a in region.start]).slices)]
-            values = from_working(part, output, piece, origin=need.start)
-            labels, maps = decide(values, self.threshold, maps=self.maps is not None)
-            if self.air_edge is not None and isinstance(self.plan.image, VolumeImage):
-                sharpen_edges(labels, values, self.plan.image.values(piece), self.air_edge)
-            if self.plan.keep is not None:
-                labels[~self.plan.keep[piece.slices]] = 0
-                if maps is not None:
-                    maps[:, ~self.plan.keep[piece.slices]] = 0
-            self.mask[piece.slices] = labels
-            if self.maps is not None and maps is not None:
-                self.maps[(slice(None), *piece.slices)] = maps
-            self.voxels_done += piece.size
-            self.done = math.ceil(self._units(self.voxels_done) - 1e-6)
-            yield BlockSegmented(self.done, piece, labels, maps)
+    def _finish(self, box: Box, relative: FloatArray, region: Box) -> Iterator[Event]:
+        """Bring a block to the mask's grid, piece by piece, and keep it."""
+        for piece in self.maker.pieces(box):
+            made = self.maker.make(piece, relative, region)
+            self.canvas.put(piece, made)
+            self._advance(piece.size)
+            yield BlockSegmented(self.done, piece, made.labels, made.probabilities, made.uncertainty)
+        if self.store.keeps:
+            self.store.add(box, self.canvas.planes(box))
 
-    def _pieces(self, core: Box) -> list[Box]:
-        """Cut the part of the mask that a core makes into slabs of bounded size."""
+    def _load(self) -> list[Box]:
+        """Take in the blocks of an earlier run; returns their places."""
+        kept = [box for box, planes in self.store.load() if self.canvas.put_planes(box, planes)]
+        for box in kept:
+            self._advance(box.size)
+        self.resumed = self.done
+        return kept
+
+    def _is_known(self, core: Box, kept: Sequence[Box]) -> bool:
+        """Whether blocks of an earlier run fill a core; want of memory may have cut it."""
         box = self.plan.output.source_box(core)
-        if not box.size:
-            return []
-        plane = math.prod(box.shape[1:]) * len(self.classes)
-        rows = max(1, _PIECE_VOXELS // plane)
-        first = box.start[0]
-        return [Box((first + a, *box.start[1:]), (first + b, *box.stop[1:])) for a, b in split_axis(box.shape[0], rows)]
+        return bool(box.size) and sum(other.size for other in kept if _holds(box, other)) == box.size
+
+    def _without_air(self) -> Generator[Event, None, list[Box]]:
+        """Crop the cores to the patient."""
+        image = self.plan.image
+        if not isinstance(image, VolumeImage) or (spacing := image.spacing_mm) is None:
+            return self.cores
+        body = yield from saying(Working(self.done), patiently(find_body, image.working_values, spacing))
+        if body is None:
+            return self.cores
+        cores = self.network.cropped(self.cores, body.crop)
+        self.skipped = self.canvas.mask.size - sum(self.plan.output.source_box(core).size for core in cores)
+        self._advance(self.skipped)
+        return cores
+
+    def _segmented(self, box: Box) -> BlockSegmented:
+        piece = self.canvas.piece(box)
+        return BlockSegmented(self.done, box, piece.labels, piece.probabilities, piece.uncertainty)
+
+    def _advance(self, voxels: int) -> None:
+        self.voxels_done += voxels
+        self.done = min(self.total, math.ceil(self._units(self.voxels_done) - 1e-6))
 
     def _units(self, voxels: float) -> float:
         """Return progress in blocks; a block that was split for want of memory still counts as one."""
-        return self.total * voxels / self.mask.size
-
-    def _smaller(self, core: Box, error: Exception) -> list[Box]:
-        """Return two halves of a block that did not fit into memory."""
-        if not is_out_of_memory(error):
-            raise error
-        self.runner.release()
-        parts = halves(core, self.plan.tiling.multiple)
-        if not parts:
-            raise ResourceError(
-                "Memory ran out even for the smallest block; close other programs or use a machine with more memory."
-            ) from error
-        return parts
+        return self.total * voxels / self.canvas.mask.size
 
 
-def _changed(before: npt.NDArray[np.uint8], after: npt.NDArray[np.uint8]) -> Box | None:
-    """Return the smallest box that holds every difference, None if there is none."""
-    different = before != after
-    start, stop = [], []
-    for axis in range(different.ndim):
-        found = np.flatnonzero(different.any(axis=tuple(a for a in range(different.ndim) if a != axis)))
-        if not len(found):
-            return None
-        start.append(int(found[0]))
-        stop.append(int(found[-1]) + 1)
-    return Box(tuple(start), tuple(stop))
+def _holds(box: Box, other: Box) -> bool:
+    pairs = zip(box.start, other.start, other.stop, box.stop, strict=True)
+    return all(a <= c and d <= b for a, c, d, b in pairs)

@@ -1,23 +1,30 @@
 """Our U-Net on its device: a block of pixels in, logits out, in steps that can be stopped."""
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator, Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from napari_medpatch.infer.device import available_memory, free_cached_memory, pick_device
 from napari_medpatch.infer.folding import batch_to_slices, slices_to_batch
-from napari_medpatch.infer.precision import autocast, choose_precision, exact_convolutions
+from napari_medpatch.infer.precision import Precision, autocast, choose_precision, exact_convolutions
+from napari_medpatch.infer.precision_probe import Trial, faster_precision
 from napari_medpatch.infer.runner import FloatArray
+from napari_medpatch.infer.sweep import Sweep, plan_sweep
 from napari_medpatch.models.network import unet_config
 
 if TYPE_CHECKING:
     import torch
 
+    from napari_medpatch.infer.folded_layers import FoldedUNet
+    from napari_medpatch.infer.halo import Tiling
+    from napari_medpatch.infer.network_stream import NetworkStream
     from napari_medpatch.models.bundle import Bundle
 
-_STEP_MACS = 3e9
-"""Multiplications per step on a processor: about a fifth of a second on one slow core."""
+_STEP_MACS = 6e9
+"""Multiplications per step on a processor: less than half a second on one slow core."""
+_SWEEP_BYTES = 3 << 30
 _CPU_BYTES = 2 << 30
 _BYTES_PER_CHANNEL = 24
 """Peak of the stepwise pass per voxel and channel of the finest level: three maps of four bytes are alive
@@ -35,7 +42,7 @@ class UNetRunner:
     device : str
         As :func:`napari_medpatch.infer.device.pick_device` takes it.
     precision : str
-        ``"auto"`` (float32), ``"float32"`` or ``"bfloat16"``.
+        ``"auto"`` (float32), ``"float32"``, ``"bfloat16"``, or ``"fast"``: what a trial finds faster.
     slice_axis : int, optional
         A 2D model on a volume takes the slices along this axis as its batch.
 
@@ -53,8 +60,11 @@ class UNetRunner:
         import torch
 
         self.device = pick_device(device)
-        self.precision = choose_precision(precision, self.device)
         self.config = unet_config(bundle.card)
+        self.trial: Trial | None = faster_precision(self.config, self.device) if precision == "fast" else None
+        self.precision: Precision = (
+            self.trial.precision if self.trial is not None else choose_precision(precision, self.device)
+        )
         self.slice_axis = slice_axis
         layout = torch.channels_last_3d if self.config.dimensions == 3 else torch.channels_last
         self._model = bundle.load(self.device).to(memory_format=layout)
@@ -107,6 +117,23 @@ class UNetRunner:
                     return batch_to_slices(end.value, len(batch), self.slice_axis).float()
             yield min(1.0, done / total)
 
+    def sweep(self, tiling: "Tiling") -> Sweep | None:
+        """Return how to sweep over a volume in one go, None where blocks are better (on accelerators)."""
+        from napari_medpatch.models.unet_layers import UNet
+
+        if self.device.type != "cpu" or not isinstance(self._model, UNet) or self.slice_axis is not None:
+            return None
+        limit = min(_SWEEP_BYTES, available_memory(self.device) * 0.5)
+        return plan_sweep(tiling, self.config, limit, 2 if self.precision == "bfloat16" else 4)
+
+    def stream(
+        self, read: Callable[[int, int], FloatArray], size: int, plane: Sequence[int], chunk: int
+    ) -> "NetworkStream":
+        """Begin a sweep; see :class:`napari_medpatch.infer.network_stream.NetworkStream`."""
+        from napari_medpatch.infer.network_stream import NetworkStream
+
+        return NetworkStream(self._folded, read, size, plane, chunk=chunk, macs=_STEP_MACS)
+
     def to_logits(self, outputs: "torch.Tensor") -> "torch.Tensor":
         """Return the outputs: a U-Net of ours gives logits."""
         return outputs
@@ -117,12 +144,22 @@ class UNetRunner:
 
     def _steps(self, batch: "torch.Tensor") -> Generator[float, None, "torch.Tensor"]:
         """Choose small steps on a processor; an accelerator is fast, and wants its work whole."""
-        from napari_medpatch.infer.stepwise_layers import unet_steps
+        from napari_medpatch.infer.stepwise_layers import folded_steps
         from napari_medpatch.models.unet_layers import UNet
 
         if self.device.type == "cpu" and isinstance(self._model, UNet):
-            return unet_steps(self._model, batch, _STEP_MACS)
+            return folded_steps(self._folded, batch, _STEP_MACS)
         return self._whole(batch)
+
+    @cached_property
+    def _folded(self) -> "FoldedUNet":
+        import torch
+
+        from napari_medpatch.infer.folded_layers import fold
+        from napari_medpatch.models.unet_layers import UNet
+
+        assert isinstance(self._model, UNet)
+        return fold(self._model, torch.bfloat16 if self.precision == "bfloat16" else torch.float32)
 
     def _whole(self, batch: "torch.Tensor") -> Generator[float, None, "torch.Tensor"]:
         result: torch.Tensor = self._model(batch)

@@ -92,6 +92,19 @@ class VolumeImage:
         result[0][place] = normalise_volume(self._hu[inside.slices], self._card, self._intensity)
         return result
 
+    @property
+    def working_values(self) -> AnyArray:
+        """The volume on the working grid, after :meth:`prepare`."""
+        return self._hu
+
+    @property
+    def spacing_mm(self) -> tuple[float, ...] | None:
+        """Size of a working voxel; None if the volume does not say, or its values are no HU."""
+        spacing = self._source.spacing
+        if spacing is None or self._card.intensity.get("kind") not in HU_KINDS:
+            return None
+        return tuple(axis.step * size for axis, size in zip(self.grid.axes, spacing.values, strict=True))
+
     def values(self, box: Box) -> AnyArray:
         """Return the volume's own values in a box of its own grid."""
         return self._source.read(0, box)

@@ -13,7 +13,7 @@ def logits(classes: int, seed: int = 0) -> torch.Tensor:
 @pytest.mark.parametrize("classes", [2, 3, 6])
 def test_labels_and_maps_are_argmax_and_softmax(classes: int) -> None:
     raw = logits(classes)
-    labels, maps = decide(relative_logits(raw), None, maps=True)
+    labels, maps, _ = decide(relative_logits(raw), None, maps=True)
     assert labels.dtype == np.uint8
     assert np.array_equal(labels, raw.argmax(0).numpy())
     assert maps is not None
@@ -23,14 +23,14 @@ def test_labels_and_maps_are_argmax_and_softmax(classes: int) -> None:
 
 def test_without_maps_the_labels_are_the_same() -> None:
     relative = relative_logits(logits(4))
-    labels, maps = decide(relative, None, maps=False)
+    labels, maps, _ = decide(relative, None, maps=False)
     assert maps is None
     assert np.array_equal(labels, decide(relative, None, maps=True)[0])
 
 
 def test_large_logits_do_not_overflow() -> None:
     relative = np.array([[1e4, -1e4, 0.0]], np.float32)
-    labels, maps = decide(relative, None, maps=True)
+    labels, maps, _ = decide(relative, None, maps=True)
     assert labels.tolist() == [1, 0, 0]
     assert maps is not None
     assert maps.tolist() == [[255, 0, 128]]
