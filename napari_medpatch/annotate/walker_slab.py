@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from napari_medpatch.annotate.signed_distance import Bools, FloatArray
 from napari_medpatch.annotate.sparse import LabelArray
+from napari_medpatch.blas_threads import one_blas_thread
 from napari_medpatch.geometry import split_axis
 
 # On lungs, lobes, a sarcoma and two lung tumours, this gave more than 0.1 or 0.3 on some and less on none.
@@ -148,15 +149,16 @@ def _probabilities(
     """Return ``(values, *shape)`` float32 of the values among the seeds."""
     from skimage.segmentation import random_walker
 
-    found = random_walker(
-        image,
-        seeds,
-        beta=beta,
-        mode="cg_j",
-        tol=_TOLERANCE,
-        spacing=np.asarray(spacing) / min(spacing),
-        return_full_prob=True,
-        # The tolerance leaves some probabilities a little outside 0…1; only their ratios count.
-        prob_tol=1.0,
-    )
+    with one_blas_thread():
+        found = random_walker(
+            image,
+            seeds,
+            beta=beta,
+            mode="cg_j",
+            tol=_TOLERANCE,
+            spacing=np.asarray(spacing) / min(spacing),
+            return_full_prob=True,
+            # The tolerance leaves some probabilities a little outside 0…1; only their ratios count.
+            prob_tol=1.0,
+        )
     return np.asarray(found.clip(_LEAST, 1), np.float32)

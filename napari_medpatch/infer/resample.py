@@ -8,23 +8,20 @@ pieces equals the image resampled whole.
 """
 
 import math
-from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
-from threading import Lock
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from napari_medpatch.blas_threads import one_blas_thread
 from napari_medpatch.errors import GeometryError
 from napari_medpatch.geometry import Box, split_axis
 
 FloatArray = npt.NDArray[np.float32]
 Weights = tuple[int, int, FloatArray]
 _ROWS = 64
-_BLAS_LOCK = Lock()
 _SLAB_VOXELS = 1_000_000
 
 
@@ -280,7 +277,7 @@ def _along(
     before, size, after = math.prod(values.shape[:axis]), values.shape[axis], math.prod(values.shape[axis + 1 :])
     flat = np.ascontiguousarray(values).reshape(before, size, after)
     result = np.empty((before, wanted[1] - wanted[0], after), np.float32)
-    with _one_blas_thread():
+    with one_blas_thread():
         for a, b in split_axis(wanted[1] - wanted[0], _ROWS):
             lo, hi, weights = weigh(wanted[0] + a, wanted[0] + b)
             part = flat[:, lo - offset : hi - offset]
@@ -289,21 +286,6 @@ def _along(
             else:
                 np.matmul(weights, part, out=result[:, a:b])
     return result.reshape(*values.shape[:axis], wanted[1] - wanted[0], *values.shape[axis + 1 :])
-
-
-@contextmanager
-def _one_blas_thread() -> Iterator[None]:
-    """Keep NumPy's products on this thread: they are small, and waiting for helpers costs up to ten times more."""
-    # The limit belongs to the process, so two jobs must not set and restore it across each other.
-    with _BLAS_LOCK, _blas().limit(limits=1, user_api="blas"):
-        yield
-
-
-@lru_cache(maxsize=1)
-def _blas() -> Any:
-    from threadpoolctl import ThreadpoolController
-
-    return ThreadpoolController()
 
 
 def _weights(centres: npt.NDArray[np.float64], size: int, step: float) -> Weights:
