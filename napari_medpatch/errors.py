@@ -38,6 +38,12 @@ class ChoiceNeededError(MedPatchError):
     def __init__(self, message: str, choices: "list[str] | tuple[str, ...]" = ()) -> None:
         super().__init__(message)
         self.choices = tuple(choices)
+        for line in self.listing():
+            self.add_note(line)
+
+    def listing(self) -> list[str]:
+        """Return the choices as lines with their indices."""
+        return [f"  {index}  {choice}" for index, choice in enumerate(self.choices)]
 
 
 class WrongKindError(MedPatchError):

@@ -11,12 +11,18 @@ if TYPE_CHECKING:
     from napari_medpatch.models.bundle import Bundle
 
 
+_PATIENCE_SECONDS = 1.0
+"""A bar for every small file would be noise."""
+
+
 def add_source_options(parser: argparse.ArgumentParser) -> None:
     """Add what a file may not say about itself."""
     parser.add_argument(
         "--mpp", type=_mpp, metavar="X[,Y]", help="size of a level-0 pixel in µm, for files that do not say"
     )
-    parser.add_argument("--volume-index", type=int, metavar="N", help="which volume of a 4D file, from 0")
+    parser.add_argument(
+        "--volume-index", type=int, metavar="N", help="which volume of a 4D file or DICOM series of a folder, from 0"
+    )
 
 
 def add_device_options(parser: argparse.ArgumentParser) -> None:
@@ -48,10 +54,16 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
 
 
 def open_one(path: str, arguments: argparse.Namespace) -> "Source":
-    """Open a path with the command's source options."""
-    from napari_medpatch.io.detect import open_source
+    """Open a path with the command's source options; a bar appears if that takes long, and what there is to note."""
+    from napari_medpatch.cli.progress import consume
+    from napari_medpatch.io.detect import open_steps
 
-    return open_source(path, mpp=arguments.mpp, volume_index=arguments.volume_index)
+    job = open_steps(path, mpp=arguments.mpp, volume_index=arguments.volume_index)
+    source: Source = consume(job, "open", quiet=arguments.quiet, patience=_PATIENCE_SECONDS)
+    if source.kind == "volume":
+        for note in source.metadata.get("notes", ()):
+            sys.stderr.write(f"{source.path.name}: {note}\n")
+    return source
 
 
 def resolve(arguments: argparse.Namespace) -> "Bundle":

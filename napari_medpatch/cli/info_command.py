@@ -7,12 +7,13 @@ from typing import Any
 
 from napari_medpatch.cli.common import add_source_options, open_one, print_json, print_line
 
-_SHOWN = {"path", "kind", "format", "shape", "axes", "dtype", "spacing", "spacing_unit", "spacing_origin", "levels"}
+_SHOWN = {"path", "kind", "format", "shape", "axes", "dtype", "levels", "notes"}
+_SHOWN |= {"spacing", "spacing_unit", "spacing_origin"}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describe the arguments."""
-    parser.add_argument("path", help="slide, photograph or volume")
+    parser.add_argument("path", help="slide, photograph or volume; folder of a DICOM series")
     parser.add_argument("--json", action="store_true", help="machine-readable output")
     add_source_options(parser)
 
@@ -51,4 +52,5 @@ def readable(facts: Mapping[str, Any]) -> list[str]:
         made = "  synthetic" if level.get("synthetic") else ""
         lines.append(f"  level {index:<3} {' × '.join(str(n) for n in level['shape'])}  downsample {factor}{made}")
     rest = {key: value for key, value in facts.items() if key not in _SHOWN and value not in (None, [], {}, "")}
-    return lines + [f"  {key.replace('_', ' ')}: {value}" for key, value in rest.items()]
+    lines += [f"  {key.replace('_', ' ')}: {value}" for key, value in rest.items()]
+    return lines + [f"  note: {note}" for note in facts.get("notes", ())]

@@ -82,7 +82,9 @@ def _guarded(arguments: argparse.Namespace) -> int:
     except KeyboardInterrupt:
         return _fail("stopped; finished work is kept", INTERRUPTED)
     except ChoiceNeededError as error:
-        return _fail(f"{str(error).rstrip('.')} (--volume-index N).", error.exit_code, arguments.debug)
+        code = _fail(f"{str(error).rstrip('.')} (--volume-index N).", error.exit_code, arguments.debug)
+        sys.stderr.writelines(f"{line}\n" for line in error.listing())
+        return code
     except MedPatchError as error:
         return _fail(str(error), error.exit_code, arguments.debug)
     except MemoryError:

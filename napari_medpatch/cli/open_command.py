@@ -7,7 +7,7 @@ from napari_medpatch.cli.common import add_source_options
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describe the arguments."""
-    parser.add_argument("paths", nargs="*", metavar="PATH", help="slides, photographs or volumes")
+    parser.add_argument("paths", nargs="*", metavar="PATH", help="slides, photographs, volumes, DICOM folders")
     add_source_options(parser)
 
 

@@ -34,14 +34,17 @@ class Terminal:
         What stands left of the bar.
     quiet : bool
         Show notes only.
+    patience : float
+        Seconds before a bar appears.
     """
 
     digits = 0
     """Of the count of units done."""
 
-    def __init__(self, title: str, *, quiet: bool = False) -> None:
+    def __init__(self, title: str, *, quiet: bool = False, patience: float = 0.0) -> None:
         self.title = title
         self.quiet = quiet
+        self.patience = patience
         self.bar: tqdm[Any] | None = None
 
     def show(self, event: Event) -> None:
@@ -75,6 +78,7 @@ class Terminal:
             bar_format=_BAR.format(unit=event.unit, digits=self.digits),
             file=sys.stderr,
             disable=self.quiet,
+            delay=self.patience,
             dynamic_ncols=True,
             # A log file gets a line every few seconds, not ten a second.
             mininterval=0.2 if sys.stderr.isatty() else 5.0,
@@ -94,7 +98,14 @@ class Terminal:
         tqdm.write(f"{self.title}: {line}", file=sys.stderr)
 
 
-def consume(job: Job, title: str, *, quiet: bool = False, also: Callable[[Event], None] | None = None) -> Any:
+def consume(
+    job: Job,
+    title: str,
+    *,
+    quiet: bool = False,
+    also: Callable[[Event], None] | None = None,
+    patience: float = 0.0,
+) -> Any:
     """Run a job to its end, showing it; close it whatever happens.
 
     Parameters
@@ -107,13 +118,15 @@ def consume(job: Job, title: str, *, quiet: bool = False, also: Callable[[Event]
         No bar.
     also : callable, optional
         Called with each event after it was shown.
+    patience : float
+        Seconds before a bar appears.
 
     Returns
     -------
     object
         The job's result.
     """
-    terminal = Terminal(title, quiet=quiet)
+    terminal = Terminal(title, quiet=quiet, patience=patience)
     result = None
     with closing(terminal), closing(job):  # type: ignore[type-var]
         for event in job:

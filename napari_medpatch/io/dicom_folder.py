@@ -13,6 +13,7 @@ from napari_medpatch.io.signature import read_head, signature
 
 _MOST_FILES = 20_000
 _DEEPEST = 6
+_PATIENCE = 2_000
 _DICOM_SUFFIXES = {".dcm", ".dicom", ".ima"}
 
 
@@ -56,7 +57,7 @@ def file_groups(folder: Path) -> Iterator[list[Path]]:
     own = [path for path in entries if path.is_file() and _may_be_dicom(path)]
     if own:
         yield own
-    below = [path for path in islice(_files_below(entries, _DEEPEST), _MOST_FILES) if _may_be_dicom(path)]
+    below = list(_dicom_below(entries))
     if below:
         yield below
 
@@ -81,6 +82,17 @@ def read_headers(files: Sequence[Path]) -> Generator[int, None, Headers]:
             pass  # a folder may hold anything besides its series
         yield done
     return found
+
+
+def _dicom_below(entries: Sequence[Path]) -> Iterator[Path]:
+    """Yield the DICOM files in folders of a folder; gives up where thousands of files are something else."""
+    found = False
+    for count, path in enumerate(islice(_files_below(entries, _DEEPEST), _MOST_FILES)):
+        if _may_be_dicom(path):
+            found = True
+            yield path
+        elif not found and count > _PATIENCE:
+            return
 
 
 def _files_below(entries: Sequence[Path], depth: int) -> Iterator[Path]:

@@ -50,7 +50,9 @@ def test_4d_volume_asks_which(tmp_path: Path, capsys: pytest.CaptureFixture[str]
     path = tmp_path / "series.nii"
     nibabel.save(nibabel.Nifti1Image(np.zeros((8, 8, 8, 3), np.int16), np.eye(4)), path)
     assert main(["segment", str(path), "-m", LUNGS, "-o", str(tmp_path / "m.nii"), "--quiet"]) == 2
-    assert "--volume-index" in _sentence(capsys)
+    sentence, *choices = capsys.readouterr().err.splitlines()
+    assert "--volume-index" in sentence
+    assert choices == ["  0  volume 0", "  1  volume 1", "  2  volume 2"]
     assert not (tmp_path / "m.nii").exists()
 
 
