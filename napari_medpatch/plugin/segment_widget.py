@@ -5,6 +5,7 @@ from typing import Any
 from qtpy.QtWidgets import QVBoxLayout
 
 from napari_medpatch.events import Event, Job
+from napari_medpatch.plugin.clean_box import CleanBox
 from napari_medpatch.plugin.form import check, note
 from napari_medpatch.plugin.inference_settings import where_models_run
 from napari_medpatch.plugin.job_row import JobRow
@@ -42,6 +43,8 @@ class SegmentWidget(Tab):
         layout.addWidget(self.model_note)
         layout.addWidget(self.probabilities)
         layout.addWidget(self.row)
+        self.clean_box = CleanBox(self.current)
+        layout.addWidget(self.clean_box)
         self.overlay: LiveMask | None = None
 
     def missing(self) -> str:
@@ -59,11 +62,12 @@ class SegmentWidget(Tab):
             self.row.say("Choose a model first.")
             return
         where, wanted = where_models_run(), self.probabilities.isChecked()
+        own = self.clean_box.rules.use.isChecked()
 
         def make_job() -> Job:
             from napari_medpatch.infer.segment import SegmentSettings, segment
 
-            return segment(source_of(image), bundle, SegmentSettings(probabilities=wanted, **where))
+            return segment(source_of(image), bundle, SegmentSettings(probabilities=wanted, postprocess=own, **where))
 
         self.overlay = LiveMask(self.viewer, image, bundle.card.name, probabilities=wanted)
         self.runner.start(make_job)
@@ -81,6 +85,8 @@ class SegmentWidget(Tab):
     def _on_result(self, result: Any) -> None:
         if self.overlay is not None:
             self.overlay.on_result(result)
+            if self.overlay.layers:
+                self.clean_box.take_run(self.overlay.layers[-1], getattr(result, "cleaned", None))
             self.row.say(
                 f"Finished in {result.seconds:.0f} s: layer {self.overlay.layers[-1].name}."
                 if self.overlay.layers
@@ -90,6 +96,7 @@ class SegmentWidget(Tab):
     def _say_model(self) -> None:
         """Say what the model needs that the image does not promise."""
         bundle = self.model.bundle()
+        self.clean_box.rules.show_model(bundle.card if bundle is not None else None)
         sentence = ""
         if bundle is None:
             sentence = "No model fits this image; browse to a bundle, or train one in the Paint & learn tab."

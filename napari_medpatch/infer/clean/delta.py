@@ -1,5 +1,6 @@
 """What changed between two masks, kept small, so that it can be undone and redone exactly."""
 
+import math
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,6 +23,12 @@ class _Part:
     where: bytes
     old: bytes
     new: bytes
+
+    def mask(self) -> npt.NDArray[np.bool_]:
+        """Return which voxels of the box changed."""
+        shape = tuple(side.stop - side.start for side in self.box)
+        bits = np.unpackbits(np.frombuffer(zlib.decompress(self.where), np.uint8), count=math.prod(shape))
+        return bits.reshape(shape).astype(bool)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +95,16 @@ class MaskDelta:
         """Change the voxels (again); those that do not hold the old value stay. Returns how many stayed."""
         return sum(_replace(mask[part.box], part, part.old, part.new) for part in self.parts)
 
+    def paint_old(self, mask: npt.NDArray[np.uint8]) -> None:
+        """Write what the changed voxels were, whatever they hold; in place."""
+        for part in self.parts:
+            mask[part.box][part.mask()] = np.frombuffer(zlib.decompress(part.old), _RAW)
+
+    def paint_new(self, mask: npt.NDArray[np.uint8]) -> None:
+        """Write what the changed voxels became, whatever they hold; in place."""
+        for part in self.parts:
+            mask[part.box][part.mask()] = np.frombuffer(zlib.decompress(part.new), _RAW)
+
 
 def _part(before: Mask, after: Mask, rows: slice) -> _Part | None:
     different = before != after
@@ -107,8 +124,7 @@ def _part(before: Mask, after: Mask, rows: slice) -> _Part | None:
 
 def _replace(view: npt.NDArray[np.generic], part: _Part, wanted: bytes, put: bytes) -> int:
     """Replace voxels that hold what is wanted; returns how many do not."""
-    bits = np.unpackbits(np.frombuffer(zlib.decompress(part.where), np.uint8), count=view.size)
-    where = bits.reshape(view.shape).astype(bool)
+    where = part.mask()
     current = view[where]
     untouched = current == np.frombuffer(zlib.decompress(wanted), _RAW)
     fresh = np.frombuffer(zlib.decompress(put), _RAW).astype(view.dtype)

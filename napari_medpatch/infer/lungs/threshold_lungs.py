@@ -47,7 +47,7 @@ class ThresholdSettings:
     air_hu: float = -400.0
     closing_mm: float = 8.0
     neck_mm: float = 2.0
-    smallest_ml: float = 20.0
+    smallest_ml: float = 12.0
 
     @classmethod
     def from_mapping(cls, values: Mapping[str, Any], name: str) -> "ThresholdSettings":
