@@ -59,6 +59,9 @@ def test_each_tab_is_a_widget_and_in_a_menu(manifest: PluginManifest) -> None:
         ("a.nii.gz", "get_volume_reader"),
         ("a.NII", "get_volume_reader"),
         ("a.nrrd", "get_volume_reader"),
+        ("a.mha", "get_volume_reader"),
+        ("a.dcm", "get_volume_reader"),
+        ("IM000001", "get_volume_reader"),
     ],
 )
 def test_file_names_find_their_reader(npe2pm: Any, manifest: PluginManifest, name: str, command: str) -> None:

@@ -5,9 +5,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from napari_medpatch.errors import MedPatchError
-from napari_medpatch.plugin.messages import tell_error
-
 if TYPE_CHECKING:
     import napari
 
@@ -33,9 +30,9 @@ def launch(
 
     warm_up()  # before there is a window that would stand still meanwhile
     viewer = napari.Viewer()
-    add_panel(viewer)
-    # Once the event loop runs, so that the user can be asked which volume of a 4D file is meant.
-    QTimer.singleShot(0, lambda: _open_each(viewer, paths, mpp, volume_index))
+    opener = add_panel(viewer).open_tab.opener
+    # Once the event loop runs, so that the user can be asked which series or volume is meant.
+    QTimer.singleShot(0, lambda: opener.open(paths, mpp=mpp, volume_index=volume_index))
     napari.run()
 
 
@@ -58,19 +55,3 @@ def add_panel(viewer: "napari.Viewer") -> "MedPatchPanel":
     panel = MedPatchPanel(viewer)
     viewer.window.add_dock_widget(panel, name="MedPatch", area="right")
     return panel
-
-
-def _open_each(
-    viewer: "napari.Viewer",
-    paths: Sequence[str | os.PathLike[str]],
-    mpp: float | tuple[float, float] | None,
-    volume_index: int | None,
-) -> None:
-    """Open what can be opened and say why the rest cannot."""
-    from napari_medpatch.plugin.open import open_paths
-
-    for path in paths:
-        try:
-            open_paths(viewer, [path], mpp=mpp, volume_index=volume_index)
-        except MedPatchError as error:
-            tell_error(error)

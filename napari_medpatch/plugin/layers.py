@@ -30,7 +30,7 @@ def layer_data(source: "Source", name: str = "") -> list["LayerData"]:
     source : Source
         It stays open: the layer's metadata hold it, and jobs read from it.
     name : str
-        Of the layer; the file's name by default.
+        Of the layer; by default the file's name, or the description of a DICOM series.
 
     Returns
     -------
@@ -39,17 +39,23 @@ def layer_data(source: "Source", name: str = "") -> list["LayerData"]:
         pixels where the size is unknown.
     """
     attributes: dict[str, Any] = {
-        "name": name or source.path.name,
+        "name": name or layer_name(source),
         "metadata": {META: facts(source), LIVE: source},
         **placement(source),
     }
     if source.kind == "volume":
         data = source.data  # type: ignore[attr-defined]
-        return [(data, attributes | {"contrast_limits": contrast(data, source), "colormap": "gray"}, "image")]
+        colours = "gray_r" if source.metadata.get("inverted") else "gray"
+        return [(data, attributes | {"contrast_limits": contrast(data, source), "colormap": colours}, "image")]
     attributes["rgb"] = True
     if source.kind == "photo":
         return [(source.data, attributes, "image")]  # type: ignore[attr-defined]
     return [(*_pyramid(source, attributes), "image")]
+
+
+def layer_name(source: "Source") -> str:
+    """Return the name of a source's layer: the file's, or the description of a DICOM series."""
+    return str(source.metadata.get("series_description") or source.path.name)
 
 
 def placement(source: "Source") -> dict[str, Any]:
@@ -73,6 +79,8 @@ def facts(source: "Source") -> dict[str, Any]:
         "spacing_origin": spacing.origin if spacing else None,
         "volume_index": source.metadata.get("volume_index"),
         "volumes": source.metadata.get("volumes", 1),
+        "volume_names": source.metadata.get("volume_names", []),
+        "series_uid": source.metadata.get("series_uid"),
     }
 
 

@@ -5,9 +5,12 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from napari_medpatch.errors import ChoiceNeededError
+from napari_medpatch.events import Job, run
 from napari_medpatch.plugin.layers import layer_data
 from napari_medpatch.plugin.links import bare
+from napari_medpatch.plugin.mask_file import add_mask, is_mask_file, mask_layer_data, reading_mask, volumes_of
 from napari_medpatch.plugin.messages import tell, warn
+from napari_medpatch.plugin.napari_progress import watch_in_napari
 from napari_medpatch.plugin.settings import preference
 from napari_medpatch.plugin.slide_company import keep_company
 
@@ -35,11 +38,11 @@ def open_paths(
     viewer : napari.Viewer
         Or its model.
     paths : sequence of path-like
-        Slides, photographs, volumes, folders with a DICOM slide.
+        Slides, photographs, volumes, folders with a DICOM slide or series.
     mpp : float or tuple of float, optional
         Size of a slide's pixel in µm, ``(y, x)`` if they differ.
     volume_index : int, optional
-        Which volume of a 4D file; asked for, or 0 in a script.
+        Which volume of a 4D file or series of a folder; asked for, or 0 in a script.
 
     Returns
     -------
@@ -53,6 +56,9 @@ def open_paths(
     """
     layers = []
     for path in paths:
+        if is_mask_file(path):
+            layers.append(add_mask(bare(viewer), run(reading_mask(path, volumes_of(bare(viewer))))))
+            continue
         source = open_or_choose(path, mpp=mpp, volume_index=volume_index)
         if source is not None:
             layers.append(show(viewer, source))
@@ -65,8 +71,9 @@ def open_or_choose(
     mpp: float | tuple[float, float] | None = None,
     volume_index: int | None = None,
     choose: "Choose | None" = None,
+    watch: "Callable[[Job], Any]" = run,
 ) -> "Source | None":
-    """Open a file and settle which volume of a 4D file is meant.
+    """Open a file and settle which volume of a 4D file, or which DICOM series of a folder, is meant.
 
     Parameters
     ----------
@@ -75,17 +82,24 @@ def open_or_choose(
     choose : callable, optional
         Answers a :class:`ChoiceNeededError` with an index, None to open nothing; a dialog in the window,
         the first volume with a message in scripts.
+    watch : callable
+        Runs the job of opening to its end and returns its result.
     """
-    from napari_medpatch.io.detect import open_source
+    from napari_medpatch.io.detect import open_steps
 
     cache = tile_cache()
+
+    def opened(index: int | None) -> "Source":
+        source: Source = watch(open_steps(path, mpp=mpp, volume_index=index, cache=cache))
+        return source
+
     try:
-        return open_source(path, mpp=mpp, volume_index=volume_index, cache=cache)
+        return opened(volume_index)
     except ChoiceNeededError as question:
         if volume_index is not None or not question.choices:
             raise
         index = (choose or default_choice)(question)
-        return None if index is None else open_source(path, mpp=mpp, volume_index=index, cache=cache)
+        return None if index is None else opened(index)
 
 
 def show(viewer: "napari.Viewer", source: "Source", name: str = "") -> "napari.layers.Image":
@@ -129,7 +143,12 @@ def default_choice(question: ChoiceNeededError) -> int | None:
 
 def read_layers(path: "Path") -> list[Any]:
     """Return LayerData of a file, for napari's readers."""
-    source = open_or_choose(path)
+    if is_mask_file(path):
+        import napari
+
+        mask = watch_in_napari(reading_mask(path, volumes_of(napari.current_viewer())))
+        return [mask_layer_data(mask)]
+    source = open_or_choose(path, watch=watch_in_napari)
     if source is None:
         return [(None,)]
     say_what_is_unknown(source)

@@ -11,6 +11,7 @@ from napari_medpatch.plugin.form import add_row, button, combo, in_row, new_form
 from napari_medpatch.plugin.messages import tell_error
 from napari_medpatch.plugin.open import tile_cache
 from napari_medpatch.plugin.opening import Opener
+from napari_medpatch.plugin.opening_row import OpeningRow
 from napari_medpatch.plugin.samples import SAMPLES
 from napari_medpatch.plugin.settings import keep, preference
 from napari_medpatch.plugin.tab import Tab
@@ -33,6 +34,8 @@ class OpenWidget(Tab):
         layout.addLayout(in_row(*self._file_buttons()))
         layout.addLayout(self._sample_row())
         layout.addWidget(self.status)
+        self.opening_row = OpeningRow(self.opener.runner)
+        layout.addWidget(self.opening_row)
         self.slide_box, self.volume_box = self._slide_box(), VolumeBox(self.current)
         self.volume_box.volume_chosen.connect(self._change_volume)
         layout.addWidget(self.slide_box)
@@ -52,8 +55,10 @@ class OpenWidget(Tab):
         self.status.setVisible(bool(sentence))
 
     def _file_buttons(self) -> tuple[QPushButton, QPushButton]:
-        self.file_button = button("Open f&ile…", "Open slides, photographs or NIfTI volumes.", self.opener.ask_file)
-        self.folder_button = button("Open fol&der…", "Open a folder that holds a DICOM slide.", self.opener.ask_folder)
+        files = "Open slides, photographs and volumes: DICOM, NIfTI, NRRD, MetaImage."
+        self.file_button = button("Open f&ile…", files, self.opener.ask_file)
+        folders = "Open a folder with DICOM series or a DICOM slide."
+        self.folder_button = button("Open fol&der…", folders, self.opener.ask_folder)
         return self.file_button, self.folder_button
 
     def _sample_row(self) -> QVBoxLayout:

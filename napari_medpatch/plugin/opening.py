@@ -1,7 +1,8 @@
 """Opens files in a worker and shows them: behind the Open tab and the start page."""
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,8 @@ from napari_medpatch.errors import ChoiceNeededError
 from napari_medpatch.events import Finished, Job
 from napari_medpatch.plugin.form import ask_folder, last_folder, remember_folder
 from napari_medpatch.plugin.jobs import JobRunner
-from napari_medpatch.plugin.open import open_or_choose, show
+from napari_medpatch.plugin.mask_file import MaskOnImage, add_mask, is_mask_file, reading_mask, volumes_of
+from napari_medpatch.plugin.open import show, tile_cache
 from napari_medpatch.plugin.questions import ask_which
 from napari_medpatch.plugin.samples import SAMPLES, sample_file
 
@@ -20,9 +22,9 @@ if TYPE_CHECKING:
     import napari
 
 _FILTER = (
-    "Images (*.svs *.ndpi *.mrxs *.scn *.bif *.vms *.svslide *.dcm *.tif *.tiff *.png *.jpg *.jpeg *.bmp *.nii "
-    "*.nii.gz)"
-    ";;All files (*)"
+    "Images and volumes (*.svs *.ndpi *.mrxs *.scn *.bif *.vms *.svslide *.dcm *.ima *.tif *.tiff *.png *.jpg *.jpeg "
+    "*.bmp *.nii *.nii.gz *.nrrd *.nhdr *.mha *.mhd)"
+    ";;All files, such as DICOM without a suffix (*)"
 )
 
 
@@ -52,10 +54,11 @@ class Opener(QObject):
         self.runner = JobRunner(self)
         self.runner.finished.connect(self._on_opened)
         self.runner.failed.connect(self.said)
+        self.runner.stopped.connect(self._on_stopped)
         self.runner.idle.connect(self._next)
 
     def open(self, paths: Sequence[str | os.PathLike[str]], **options: Any) -> None:
-        """Open files; ``options`` as :func:`napari_medpatch.plugin.open.open_or_choose`."""
+        """Open files and folders; ``options`` as :func:`napari_medpatch.io.detect.open_steps`."""
         self._queue += [(Path(path), options) for path in paths]
         self._next()
 
@@ -83,7 +86,12 @@ class Opener(QObject):
         if self._queue and not self.runner.is_running:
             path, options = self._queue.pop(0)
             self.said.emit(f"Opening {path.name}…")
-            self.runner.start(lambda: _opening(path, options))
+            volumes = volumes_of(self._viewer)
+            self.runner.start(lambda: _opening(path, options, volumes))
+
+    def _on_stopped(self) -> None:
+        self._queue.clear()
+        self.said.emit("Stopped; nothing was opened.")
 
     def _on_opened(self, result: Any) -> None:
         if isinstance(result, _Question):
@@ -93,30 +101,32 @@ class Opener(QObject):
             self.said.emit("")
             return
         self.said.emit("")
-        self.opened.emit(show(self._viewer, result))
+        is_mask = isinstance(result, MaskOnImage)
+        self.opened.emit(add_mask(self._viewer, result) if is_mask else show(self._viewer, result))
 
 
-class _Question(Exception):  # noqa: N818 - carries a question from the worker to the window
-    def __init__(self, path: Path, options: dict[str, Any], error: ChoiceNeededError) -> None:
-        super().__init__(path)
-        self.path, self.options, self.error = path, options, error
+@dataclass(frozen=True, slots=True)
+class _Question:
+    """The worker cannot ask which volume is meant, so it brings the question back."""
+
+    path: Path
+    options: dict[str, Any]
+    error: ChoiceNeededError
 
 
-def _opening(path: Path, options: dict[str, Any]) -> Job:
-    """Open a file, as a job; the worker cannot ask which volume is meant, so it brings the question back."""
+def _opening(path: Path, options: dict[str, Any], volumes: Sequence["napari.layers.Image"]) -> Job:
+    """Open a file, as a job; a segmentation on one of the volumes that are open."""
+    from napari_medpatch.io.detect import open_steps
+
     key = options.get("sample")
     file = sample_file(key) if key else path
     wanted = {name: value for name, value in options.items() if name != "sample"}
-    try:
-        source = open_or_choose(file, choose=_bring_back(file, wanted), **wanted)
-    except _Question as question:
-        yield Finished(question)
+    if is_mask_file(file):
+        yield from reading_mask(file, volumes)
         return
-    yield Finished(source)
-
-
-def _bring_back(path: Path, options: dict[str, Any]) -> Callable[[ChoiceNeededError], int | None]:
-    def choose(error: ChoiceNeededError) -> int | None:
-        raise _Question(path, options, error)
-
-    return choose
+    try:
+        yield from open_steps(file, cache=tile_cache(), **wanted)
+    except ChoiceNeededError as error:
+        if wanted.get("volume_index") is not None or not error.choices:
+            raise
+        yield Finished(_Question(file, wanted, error))

@@ -8,6 +8,10 @@ Reader = Callable[[Any], list[Any]]
 Paths = str | os.PathLike[str] | Sequence[str]
 
 
+_NOT_DICOM = (".zarr", ".n5", ".medpatch")
+"""Folders with very many files that other readers know."""
+
+
 def get_slide_reader(path: Paths) -> Reader | None:
     """Return a reader for whole-slide images, None if it is something else."""
     return _reader(path, "slide")
@@ -19,7 +23,7 @@ def get_photo_reader(path: Paths) -> Reader | None:
 
 
 def get_volume_reader(path: Paths) -> Reader | None:
-    """Return a reader for CT volumes, None if it is something else."""
+    """Return a reader for CT volumes and folders with a DICOM series, None if it is something else."""
     return _reader(path, "volume")
 
 
@@ -32,7 +36,7 @@ def _reader(path: Paths, kind: str) -> Reader | None:
         if len(path) != 1:
             return None
         path = path[0]
-    if os.path.isdir(path) and kind != "slide":
+    if os.path.isdir(path) and (kind == "photo" or os.fspath(path).lower().endswith(_NOT_DICOM)):
         return None
     try:
         found = detect(path)

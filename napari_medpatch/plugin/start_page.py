@@ -9,6 +9,7 @@ from qtpy.QtWidgets import QLabel, QMenu, QPushButton, QVBoxLayout, QWidget
 from napari_medpatch.plugin.form import note
 from napari_medpatch.plugin.model_chooser import show_text
 from napari_medpatch.plugin.opening import Opener
+from napari_medpatch.plugin.opening_row import OpeningRow
 from napari_medpatch.plugin.samples import SAMPLES
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ class StartPage(QWidget):
         self.opener.said.connect(self.status.setText)
         self.opener.opened.connect(lambda _layer: self.left.emit())
         title = QLabel("<h2>MedPatch</h2>")  # napari's style sheet overrides fonts, not markup
-        self.file_button = _big("Open a f&ile…", "Slides, photographs, NIfTI volumes.")
+        self.file_button = _big("Open a f&ile…", "Slides, photographs, CT volumes: DICOM, NIfTI, NRRD, MetaImage.")
         self.file_button.clicked.connect(lambda _checked=False: self.opener.ask_file())
         self.sample_button = _big("Open a s&ample", "Images that come with MedPatch.")
         self.sample_button.setMenu(self._sample_menu())
@@ -56,6 +57,7 @@ class StartPage(QWidget):
         for button in (self.file_button, self.sample_button, self.guide_button):
             layout.addWidget(button)
         layout.addWidget(self.status)
+        layout.addWidget(OpeningRow(self.opener.runner))
         layout.addWidget(self.skip_button, 0, Qt.AlignmentFlag.AlignHCenter)
         layout.addStretch(1)
 

@@ -55,7 +55,7 @@ class VolumeBox(QGroupBox):
         self.volume_combo, self.volume_form = combo(), QWidget()
         form = new_form()
         self.volume_form.setLayout(form)
-        add_row(form, "Volume num&ber", self.volume_combo, "This file holds several volumes; choose the one to show.")
+        add_row(form, "Volume num&ber", self.volume_combo, "File or folder hold several; choose the one to show.")
         self.volume_combo.activated.connect(self.volume_chosen)
         layout = QVBoxLayout(self)
         layout.addWidget(self.window_box)
@@ -74,7 +74,7 @@ class VolumeBox(QGroupBox):
         count = facts.get("volumes", 1)
         self.volume_form.setVisible(count > 1)
         self.volume_combo.clear()
-        self.volume_combo.addItems([f"{number + 1} of {count}" for number in range(count)])
+        self.volume_combo.addItems(facts.get("volume_names") or [f"{number + 1} of {count}" for number in range(count)])
         self.volume_combo.setCurrentIndex(facts.get("volume_index") or 0)
         self._show_planes()
 

@@ -9,6 +9,7 @@ import pytest
 from napari.components import ViewerModel
 
 from napari_medpatch.errors import ChoiceNeededError, DamagedFileError, MedPatchError, UnsupportedFormatError
+from napari_medpatch.events import Finished
 from napari_medpatch.io.hu import HU_WINDOWS
 from napari_medpatch.io.lazy_level import LazyLevel
 from napari_medpatch.io.tile_cache import CACHE_VARIABLE, default_cache
@@ -55,7 +56,7 @@ def test_signature_decides_not_the_suffix(photo_file: Path) -> None:
     assert get_photo_reader(str(disguised)) is not None
 
 
-def test_folders_are_ours_only_with_a_slide(tmp_path: Path) -> None:
+def test_folders_are_ours_only_with_dicom_images(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("nothing")
     assert [reader(str(tmp_path)) for reader in READERS.values()] == [None, None, None]
 
@@ -111,7 +112,7 @@ def test_given_pixel_size_wins_and_missing_one_is_said(slide_file: Path, said: l
     from napari_medpatch.io.array_source import ArraySource
 
     bare = ArraySource(np.zeros((40, 50, 3), np.uint8), "slide", path="bare.tiff")
-    monkeypatch.setattr(detect, "open_source", lambda *_, **__: bare)
+    monkeypatch.setattr(detect, "open_steps", lambda *_, **__: iter([Finished(bare)]))
     (layer,) = open_paths(ViewerModel(), ["bare.tiff"])
     assert layer.scale.tolist() == [1, 1]
     assert len(said) == 1
