@@ -95,6 +95,16 @@ class EvaluationResult:
     seconds: float = 0.0
     provenance: Mapping[str, Any] = field(default_factory=dict)
 
+    @property
+    def mean_dice(self) -> float | None:
+        """Mean over the classes of the truth."""
+        return _mean([each.overlap.dice for each in self.classes if each.overlap.true])
+
+    @property
+    def mean_iou(self) -> float | None:
+        """Mean over the classes of the truth."""
+        return _mean([each.overlap.iou for each in self.classes if each.overlap.true])
+
     def scores_of(self, value: int) -> ClassScores:
         """Return the scores of a class, :data:`ANY_CLASS` for the foreground."""
         return self.foreground if value == ANY_CLASS else next(each for each in self.classes if each.value == value)
@@ -143,13 +153,12 @@ class EvaluationResult:
         The keys ``dice``, ``iou`` (any class against any class), ``mean_dice``, ``mean_iou`` (over classes of the
         truth) and ``classes`` (by value, with the counts ``predicted`` and ``true``) are there in every version.
         """
-        present = [each.overlap for each in self.classes if each.overlap.true]
         rows = {row["class"]: row for row in self.class_rows()}
         return {
             "dice": self.foreground.overlap.dice,
             "iou": self.foreground.overlap.iou,
-            "mean_dice": _mean([each.dice for each in present]),
-            "mean_iou": _mean([each.iou for each in present]),
+            "mean_dice": self.mean_dice,
+            "mean_iou": self.mean_iou,
             "classes": {
                 str(each.value): rows[each.value] | {"predicted": each.overlap.predicted, "true": each.overlap.true}
                 for each in self.classes

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
-from napari_medpatch.plugin.layers import like_source, provenance, role_of
+from napari_medpatch.plugin.layers import META, like_source, provenance, role_of
 from napari_medpatch.plugin.links import belongs_to, image_of
 
 if TYPE_CHECKING:
@@ -57,10 +57,10 @@ def show_errors(
 
 def error_layer(viewer: "napari.Viewer", mask: "napari.layers.Labels") -> "napari.layers.Labels | None":
     """Return the error map of a mask that is in the viewer, None if there is none."""
-    found = (
-        layer for layer in viewer.layers if role_of(layer) == ROLE and layer.metadata["medpatch"].get("mask") == mask.name
-    )
-    return next(found, None)  # type: ignore[arg-type]
+    for layer in viewer.layers:
+        if role_of(layer) == ROLE and layer.metadata[META].get("mask") == mask.name:
+            return layer  # type: ignore[return-value]
+    return None
 
 
 def _colours() -> Any:

@@ -15,9 +15,9 @@ from napari_medpatch.plugin.form import ask_folder, button, check, in_row, last_
 from napari_medpatch.plugin.job_row import JobRow
 from napari_medpatch.plugin.jobs import JobRunner
 from napari_medpatch.plugin.links import image_of
-from napari_medpatch.plugin.mask_layers import MaskLayers, take_masks
+from napari_medpatch.plugin.mask_layers import take_masks
 from napari_medpatch.plugin.measure_form import MeasureForm
-from napari_medpatch.plugin.measure_jobs import measuring, writing_report
+from napari_medpatch.plugin.measure_jobs import Measured, measuring, writing_report
 from napari_medpatch.plugin.measure_results import MeasureResults
 from napari_medpatch.plugin.messages import tell_error
 from napari_medpatch.plugin.tab import Tab
@@ -45,8 +45,6 @@ class EvaluateWidget(Tab):
         )
         self.open_button = button("Open report", "Show the report in the browser.", self.open_report)
         self.legend = note(LEGEND)
-        self.measured: MaskLayers | None = None
-        self.errors: Any = None
         self.report_path: Path | None = None
         self._then: Callable[[Any], None] = lambda _result: None
         self._lay_out(layout)
@@ -63,13 +61,16 @@ class EvaluateWidget(Tab):
         if layer is None:
             self.row.say("Choose a mask first.")
             return
+        if layer is self.form.truth.layer():
+            self.row.say("Prediction and truth are the same layer; choose another truth, or none.")
+            return
         try:
             masks, settings = take_masks(layer, self.form.truth.layer()), self.form.settings()
         except MedPatchError as error:
             tell_error(error)
             self.row.say(str(error))
             return
-        self._start(lambda: measuring(masks, settings), lambda found: self._on_measured(found, masks, layer))
+        self._start(lambda: measuring(masks, settings), lambda found: self._on_measured(found, layer))
 
     def load_truth(self, path: Path) -> None:
         """Read a truth from a file onto the image, and choose it."""
@@ -88,11 +89,11 @@ class EvaluateWidget(Tab):
 
     def write_report(self, folder: Path) -> None:
         """Write what was measured into a folder."""
-        result, masks = self.results.result, self.measured
-        if result is None or masks is None:
+        measured = self.results.measured
+        if measured is None:
             self.row.say("Measure first.")
             return
-        self._start(lambda: writing_report(folder, result, masks), self._on_written)
+        self._start(lambda: writing_report(folder, measured), self._on_written)
 
     def ask_truth(self) -> None:
         """Ask for a file with the truth."""
@@ -139,26 +140,24 @@ class EvaluateWidget(Tab):
             self._then = then
             self.runner.start(make_job)
 
-    def _on_measured(self, found: tuple[Any, Any], masks: MaskLayers, layer: Any) -> None:
-        result, self.errors = found
-        self.measured, self.report_path = masks, None
-        self.results.show_result(result, layer)
+    def _on_measured(self, measured: Measured, layer: Any) -> None:
+        self.report_path = None
+        self.results.show_measured(measured, layer)
         self.after.show()
         self.open_button.hide()
         for widget in (self.errors_box, self.legend):
-            widget.setVisible(self.errors is not None)
-        self.row.say(_summary(result, self.errors is not None))
+            widget.setVisible(measured.errors is not None)
+        self.row.say(_summary(measured))
         self._show_errors()
         self._make_room()
 
     def _show_errors(self, _on: bool = True) -> None:
         """Show or hide the layer of errors of what was measured."""
-        layer = self.results.layer
-        if layer is None or layer not in self.viewer.layers or self.errors is None:
+        layer, measured = self.results.layer, self.results.measured
+        if layer not in self.viewer.layers or measured is None or measured.errors is None:
             return
         if self.errors_box.isChecked():
-            facts = {"truth": self.measured.provenance.get("truth", "")} if self.measured else {}
-            show_errors(self.viewer, layer, self.errors, facts)
+            show_errors(self.viewer, layer, measured.errors, {"truth": measured.masks.provenance.get("truth", "")})
         elif (shown := error_layer(self.viewer, layer)) is not None:
             shown.visible = False
 
@@ -168,12 +167,12 @@ class EvaluateWidget(Tab):
         self.row.say(f"Written: {path}")
 
 
-def _summary(result: Any, compared: bool) -> str:
-    """Return the result in one sentence."""
+def _summary(measured: Measured) -> str:
+    """Return what was measured in one sentence."""
+    result = measured.result
     if not result.classes:
         return "No class was found: every pixel is background."
     words = f"Measured in {result.seconds:.1f} s"
-    if not compared:
+    if measured.errors is None:
         return f"{words}: {len(result.classes)} {'class' if len(result.classes) == 1 else 'classes'}."
-    mean = result.to_json()["mean_dice"]
-    return f"{words}." if mean is None else f"{words}: mean Dice {mean:.3f}."
+    return f"{words}." if result.mean_dice is None else f"{words}: mean Dice {result.mean_dice:.3f}."

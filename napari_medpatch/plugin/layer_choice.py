@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class LayerChoice(QWidget):
-    """Lists the layers that fit, the newest first.
+    """Lists the layers that fit, the newest first; that one is chosen until somebody chooses another.
 
     Parameters
     ----------
@@ -44,12 +44,14 @@ class LayerChoice(QWidget):
         super().__init__(parent)
         self.viewer, self._fits, self._none = viewer, fits, none
         self._layers: list[napari.layers.Layer | None] = []
+        self._by_hand = False
         self.list = combo()
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self.list)
         self.setFocusProxy(self.list)
         self.list.currentIndexChanged.connect(lambda _index: self.changed.emit())
+        self.list.activated.connect(self._on_activated)
         events = viewer.layers.events
         for emitter in (events.inserted, events.removed, events.renamed, events.reordered):
             listen(emitter, self._follow)
@@ -63,6 +65,7 @@ class LayerChoice(QWidget):
     def choose(self, layer: "napari.layers.Layer | None") -> None:
         """Choose a layer that is listed."""
         if layer in self._layers:
+            self._by_hand = True
             self.list.setCurrentIndex(self._layers.index(layer))
 
     def __len__(self) -> int:
@@ -76,15 +79,19 @@ class LayerChoice(QWidget):
         self.list.setAccessibleName(name)
         super().setAccessibleName(name)
 
+    def _on_activated(self, _index: int) -> None:
+        self._by_hand = True
+
     def _follow(self, _event: Any = None) -> None:
-        """Follow the layer list, keeping the choice."""
+        """Follow the layer list, keeping the user's choice."""
         before = self.layer()
         fitting = [layer for layer in reversed(self.viewer.layers) if self._fits(layer)]
         self._layers = [None, *fitting] if self._none else [*fitting]
         self.list.blockSignals(True)
         self.list.clear()
         self.list.addItems([self._none if layer is None else layer.name for layer in self._layers])
-        self.list.setCurrentIndex(self._layers.index(before) if before in self._layers else 0)
+        self._by_hand = self._by_hand and before in self._layers
+        self.list.setCurrentIndex(self._layers.index(before) if self._by_hand else 0)
         self.list.blockSignals(False)
         if self.layer() is not before:
             self.changed.emit()

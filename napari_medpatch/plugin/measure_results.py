@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     import napari
     import napari.layers
 
+    from napari_medpatch.plugin.measure_jobs import Measured
+
 _PLANES = {"z": "z: axial slices", "y": "y: coronal slices", "x": "x: sagittal slices"}
 _PICTURE = {"y": "y: rows", "x": "x: columns"}
 
@@ -38,7 +40,7 @@ class MeasureResults(QWidget):
     def __init__(self, viewer: "napari.Viewer", parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.viewer = viewer
-        self.result: Any = None
+        self.measured: Measured | None = None
         self.layer: napari.layers.Labels | None = None
         self.classes = ResultTable("Classes", 7)
         self.objects = ResultTable("Objects", 8)
@@ -55,27 +57,33 @@ class MeasureResults(QWidget):
         listen(viewer.dims.events.point, self._on_dims)
         self.hide()
 
-    def show_result(self, result: Any, layer: "napari.layers.Labels") -> None:
-        """Show a result.
+    def show_measured(self, measured: "Measured", layer: "napari.layers.Labels") -> None:
+        """Show what was measured.
 
         Parameters
         ----------
-        result : EvaluationResult or VolumesResult
-            What was measured.
+        measured : Measured
+            Result and rows.
         layer : Labels layer
             The prediction.
         """
-        self.result, self.layer = result, layer
-        pixel = result.units.pixel
-        counts = [f"{name}_{pixel}" for name in ("predicted", "true", result.units.extent)]
-        left_out = ["class", *(counts if result.units.length != "px" else [])]
-        self.classes.show_rows(_named(result.class_rows()), left_out)
-        objects = result.object_rows()
-        self.objects.show_rows(_named(objects), left_out)
-        self._say_objects(len(objects))
+        self.measured, self.layer = measured, layer
+        units = measured.result.units
+        counts = [f"{name}_{units.pixel}" for name in ("predicted", "true", units.extent)]
+        left_out = ["class", *(counts if units.length != "px" else [])]
+        first = ["name", "object", "status", "dice", f"hd95_{units.length}", "surface_dice"]
+        first += [f"{name}_{units.size}" for name in ("true", "predicted", "difference")]
+        self.classes.show_rows(_named(measured.class_rows), left_out, first)
+        self.objects.show_rows(_named(measured.object_rows[:MOST_ROWS]), left_out, first)
+        self._say_objects(len(measured.object_rows))
         self._offer()
         self._draw()
         self.show()
+
+    @property
+    def result(self) -> Any:
+        """The core's result that is shown, None before the first."""
+        return None if self.measured is None else self.measured.result
 
     def go_to(self, index: int) -> None:
         """Go to a slice along the axis of the curve."""
@@ -149,13 +157,13 @@ class MeasureResults(QWidget):
             self.plot.mark(current_slice(self.viewer, self.layer, self._axis()))  # type: ignore[arg-type]
 
     def _on_class_row(self, row: int) -> None:
-        value = int(self.result.class_rows()[row]["class"])
+        value = int(self.measured.class_rows[row]["class"])
         self.class_combo.setCurrentIndex(max(0, self.class_combo.findData(value)))
         self.class_chosen.emit(value)
 
     def _on_object_row(self, row: int) -> None:
         if self._is_there():
-            found = self.result.object_rows()[row]
+            found = self.measured.object_rows[row]
             fly_to_point(self.viewer, self.layer, [found[axis] for axis in self.result.units.axes])  # type: ignore[arg-type]
 
     def _is_there(self) -> bool:

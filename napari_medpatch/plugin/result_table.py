@@ -9,7 +9,7 @@ from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QTableWidget, QTableW
 
 from napari_medpatch.evaluate.columns import heading, text, tip
 
-MOST_ROWS = 2000
+MOST_ROWS = 500
 _VALUE = Qt.ItemDataRole.UserRole
 _NUMBER = Qt.ItemDataRole.UserRole + 1
 
@@ -52,7 +52,9 @@ class ResultTable(QTableWidget):
         self.addAction(self.copy_action)
         self.setContextMenuPolicy(Qt.ContextMenuPolicy.ActionsContextMenu)
 
-    def show_rows(self, rows: Sequence[dict[str, Any]], left_out: Sequence[str] = ()) -> None:
+    def show_rows(
+        self, rows: Sequence[dict[str, Any]], left_out: Sequence[str] = (), first: Sequence[str] = ()
+    ) -> None:
         """Show other rows, in the order given.
 
         Parameters
@@ -61,9 +63,12 @@ class ResultTable(QTableWidget):
             Values by column, as results give them; the first :data:`MOST_ROWS` are shown.
         left_out : sequence of str
             Columns that are not wanted here.
+        first : sequence of str
+            Columns that stand first, so that a narrow window shows them.
         """
         shown = rows[:MOST_ROWS]
-        names = dict.fromkeys(key for row in shown for key in row if key not in left_out)
+        there = dict.fromkeys(key for row in shown for key in row if key not in left_out)
+        names = [*(name for name in first if name in there), *(name for name in there if name not in first)]
         self.columns = [name for name in names if any(row.get(name) not in (None, "") for row in shown)]
         # Sorting while filling would move rows under our hands.
         self.setSortingEnabled(False)

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from qtpy.QtCore import Qt
+from qtpy.QtCore import QPointF, Qt
 from qtpy.QtGui import QGuiApplication
 from window_jobs import finish
 
@@ -88,7 +88,7 @@ def test_the_window_shows_what_the_job_computes(measured: EvaluateWidget, balls:
     assert found.provenance["truth"] == "by hand"
 
 
-def test_errors_lie_on_the_image(measured: EvaluateWidget, balls: Any) -> None:
+def test_errors_lie_on_the_image_and_are_replaced(measured: EvaluateWidget, balls: Any, qtbot: Any) -> None:
     image, truth, moved = balls
     (layer,) = (layer for layer in measured.viewer.layers if role_of(layer) == "errors")
     assert np.array_equal(layer.data, error_map(moved.data, truth.data))
@@ -103,54 +103,51 @@ def test_errors_lie_on_the_image(measured: EvaluateWidget, balls: Any) -> None:
     assert layer.visible
     # It is neither offered as a mask nor piled up by a second run.
     assert layer not in measured.form.prediction._layers + measured.form.truth._layers
-
-
-def test_measuring_again_replaces_the_errors(measured: EvaluateWidget, balls: Any, qtbot: Any) -> None:
-    _, truth, moved = balls
     moved.data = truth.data.copy()
     finish(qtbot, measured.runner, measured.row.run_button.click)
-    (layer,) = (layer for layer in measured.viewer.layers if role_of(layer) == "errors")
+    assert [each for each in measured.viewer.layers if role_of(each) == "errors"] == [layer]
     assert not layer.data.any()
-    assert measured.results.result.classes[0].overlap.dice == 1.0
+    assert measured.results.result.mean_dice == 1.0
 
 
-@pytest.mark.parametrize("axis", [0, 1, 2])
-def test_a_click_on_the_curve_goes_to_the_slice(measured: EvaluateWidget, axis: int) -> None:
+def test_a_click_on_the_curve_goes_to_the_slice(measured: EvaluateWidget, qtbot: Any) -> None:
     viewer, results = measured.viewer, measured.results
-    results.axis_combo.setCurrentIndex(axis)
-    assert len(results.plot.values) == (12, 32, 40)[axis]
-    results.plot.clicked.emit(5)
-    assert viewer.dims.current_step[axis] == 5
-    assert viewer.dims.order[0] == axis
-    assert results.plot.line.value() == 5
-    viewer.dims.set_current_step(axis, 7)
-    assert results.plot.line.value() == 7
-
-
-def test_a_real_click_finds_its_slice(measured: EvaluateWidget, qtbot: Any) -> None:
-    plot = measured.results.plot
+    for axis in (2, 1, 0):
+        results.axis_combo.setCurrentIndex(axis)
+        assert len(results.plot.values) == (12, 32, 40)[axis]
+        results.plot.clicked.emit(5)
+        assert viewer.dims.current_step[axis] == 5
+        assert viewer.dims.order[0] == axis
+        assert results.plot.line.value() == 5
+        viewer.dims.set_current_step(axis, 7)
+        assert results.plot.line.value() == 7
     measured.resize(420, 1400)
-    measured.results.show()
     qtbot.wait(100)
-    box = plot._plot.getViewBox()
-    scene = box.mapViewToScene(box.viewRect().center().__class__(8.2, 0.5))
-    place = plot._plot.mapFromScene(scene)
-    qtbot.mouseClick(plot._plot.viewport(), Qt.MouseButton.LeftButton, pos=place)
-    assert measured.viewer.dims.current_step[0] == 8
+    _click_at(qtbot, results.plot._plot, 8.2, 0.5)
+    assert viewer.dims.current_step[0] == 8
+    results.worst_button.click()
+    curve = results.result.curve(1, 0)
+    assert curve[viewer.dims.current_step[0]] == np.nanmin(curve)
 
 
-def test_the_lowest_slice_is_found(measured: EvaluateWidget) -> None:
-    measured.results.worst_button.click()
-    curve = measured.results.result.curve(1, 0)
-    assert curve[measured.viewer.dims.current_step[0]] == np.nanmin(curve)
+def _click_at(qtbot: Any, plot: Any, x: float, y: float) -> None:
+    scene = plot.getViewBox().mapViewToScene(QPointF(x, y))
+    qtbot.mouseClick(plot.viewport(), Qt.MouseButton.LeftButton, pos=plot.mapFromScene(scene))
 
 
-def test_an_object_is_flown_to(measured: EvaluateWidget, qtbot: Any) -> None:
+def test_a_row_flies_to_its_object(measured: EvaluateWidget) -> None:
     results, viewer = measured.results, measured.viewer
-    row = next(r for r in range(results.objects.rowCount()) if "false positive" in cells(results.objects)[r])
-    results.objects.cellClicked.emit(row, 0)
-    assert viewer.dims.current_step == (2, 3, 3) or viewer.dims.current_step == (1, 3, 3)
+    table = results.objects
+    table.sortItems(table.columns.index("status"), Qt.SortOrder.DescendingOrder)
+    assert "false positive" in cells(table)[0]
+    table.cellClicked.emit(0, 0)
+    assert viewer.dims.current_step[0] in (1, 2)
+    assert viewer.dims.current_step[1:] == (3, 3)
     np.testing.assert_allclose(viewer.camera.center[-2:], (3.0, 3.0))
+    viewer.dims.ndisplay = 3
+    table.cellActivated.emit(1, 0)
+    found = results.result.object_rows()[0]
+    np.testing.assert_allclose(viewer.camera.center, (found["z_mm"], found["y_mm"], found["x_mm"]), rtol=1e-5)
 
 
 def test_tables_sort_by_number_and_copy_in_full(measured: EvaluateWidget) -> None:
@@ -200,6 +197,10 @@ def test_layers_on_other_grids_are_refused_in_a_sentence(tab: EvaluateWidget, ba
     other = add_mask(tab.viewer, image, truth.data[:-1].copy(), "short")
     far = add_mask(tab.viewer, image, truth.data.copy(), "far")
     far.translate = (0, 3, 0)
+    tab.form.prediction.choose(moved)
+    tab.form.truth.choose(moved)
+    tab.row.run_button.click()
+    assert "same layer" in tab.row.message.text()
     for wrong, words in ((other, "40 × 32 × 11"), (far, "3 pixels apart")):
         tab.form.prediction.choose(moved)
         tab.form.truth.choose(wrong)
@@ -250,18 +251,15 @@ def test_report_of_the_window(measured: EvaluateWidget, qtbot: Any, tmp_path: Pa
     assert "in the way" in measured.row.message.text()
 
 
-def test_stop_leaves_the_earlier_result(measured: EvaluateWidget, qtbot: Any) -> None:
-    before = measured.results.result
+def test_stopping_and_removing_layers_leave_the_tables(measured: EvaluateWidget, qtbot: Any) -> None:
+    results = measured.results
+    before = results.result
     measured.row.run_button.click()
     measured.runner.stop()
     with qtbot.waitSignal(measured.runner.idle, timeout=30000):
         pass
     assert measured.row.message.text() == "Stopped."
-    assert measured.results.result is before
-
-
-def test_removed_layers_leave_the_tables_and_harm_nothing(measured: EvaluateWidget) -> None:
-    results = measured.results
+    assert results.result is before
     measured.viewer.layers.clear()
     results.plot.clicked.emit(3)
     results.worst_button.click()
@@ -286,7 +284,18 @@ def test_pictures_and_slides_are_measured_in_their_units(tab: EvaluateWidget, ph
     tab.results.plot.clicked.emit(10)
 
 
-def test_instance_labels_are_refused(tab: EvaluateWidget, said: list[str], qtbot: Any) -> None:
+def test_the_newest_mask_is_proposed_until_one_is_chosen(tab: EvaluateWidget, said: list[str], qtbot: Any) -> None:
+    first = tab.viewer.add_labels(np.zeros((20, 30), np.uint8), name="first")
+    assert tab.form.prediction.layer() is first
+    second = tab.viewer.add_labels(np.zeros((20, 30), np.uint8), name="second")
+    assert tab.form.prediction.layer() is second
+    tab.form.prediction.choose(first)
+    tab.viewer.add_labels(np.zeros((20, 30), np.uint8), name="third")
+    assert tab.form.prediction.layer() is first
+    tab.viewer.layers.remove(first)
+    assert tab.form.prediction.layer().name == "third"
+    assert tab.form.truth.layer() is None
+    # Labels of single objects are no classes, and the sentence says so.
     tab.viewer.add_labels(np.arange(600, dtype=np.int32).reshape(20, 30), name="cells")
     finish(qtbot, tab.runner, tab.row.run_button.click)
     assert "599" in tab.row.message.text()
