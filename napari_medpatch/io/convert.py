@@ -14,7 +14,6 @@ from napari_medpatch.io.convert_volume import (
     maps_onto,
     opened,
     seg_labels,
-    segment_labels,
 )
 from napari_medpatch.io.dicom_seg_reading import is_dicom_seg
 from napari_medpatch.io.export_format import CSV, GEOJSON, export_format
@@ -25,6 +24,7 @@ from napari_medpatch.io.labels_file import read_labels
 from napari_medpatch.io.photo_file import photo_format
 from napari_medpatch.io.raster import Raster, read_raster
 from napari_medpatch.io.read_volume import read_note
+from napari_medpatch.io.segment_facts import segment_labels
 from napari_medpatch.io.source import Source
 
 _TABLES = (".csv", ".geojson", ".geojson.gz", ".json")
@@ -137,7 +137,7 @@ def _convert_onto(path: Path, output: Path, source: Source, options: ExportOptio
 
 def _labels_onto(path: Path, output: Path, source: Source, note: ExportNote | None, options: ExportOptions) -> Job:
     labels = read_labels(path, source)
-    names = segment_labels(path) if note is None else note.class_names
+    names = note.class_names if note is not None else segment_labels(path) if is_dicom_seg(path) else ()
     return exporting_mask(
         labels, source, output, class_names=names, provenance=note.provenance if note else None, options=options
     )

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from napari_medpatch.events import Event, Finished, Job
-from napari_medpatch.io.dicom_seg_reading import SegFile, is_dicom_seg, seg_as_source
+from napari_medpatch.io.dicom_seg_reading import SegFile, seg_as_source
 from napari_medpatch.io.export_format import GEOJSON, OF_LABELS, result_format
 from napari_medpatch.io.export_job import exporting_mask, exporting_probabilities, exporting_volume
 from napari_medpatch.io.export_note import ExportNote
@@ -115,11 +115,6 @@ def read_maps(path: Path, note: ExportNote) -> list[MemorySource]:
     if len(note.class_names) < 2:
         return [read_volume_file(path)]
     return [read_volume_file(path, index) for index in range(len(note.class_names))]
-
-
-def segment_labels(path: Path) -> tuple[str, ...]:
-    """Return the names of a DICOM-SEG's segments, nothing for other files."""
-    return SegFile(path).names if is_dicom_seg(path) else ()
 
 
 def _as_stored(source: MemorySource) -> AnyArray:

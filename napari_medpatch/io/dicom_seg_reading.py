@@ -86,6 +86,19 @@ class SegFile:
         """Names of the segments 1, 2, …."""
         return tuple(self._names.get(n, f"class {n}") for n in range(1, max(self._names, default=0) + 1))
 
+    @property
+    def colours(self) -> tuple[str, ...]:
+        """``#rrggbb`` of the segments 1, 2, …; empty text where the file recommends none."""
+        from highdicom.color import CIELabColor
+
+        result = dict.fromkeys(range(1, len(self.names) + 1), "")
+        for segment in self._dataset.SegmentSequence:
+            value = segment.get("RecommendedDisplayCIELabValue")
+            if value is not None and len(value) == 3:
+                rgb = CIELabColor.from_dicom_value(tuple(int(v) for v in value)).to_rgb()
+                result[int(segment.SegmentNumber)] = "#{:02x}{:02x}{:02x}".format(*rgb)
+        return tuple(result.values())
+
     def frames(self) -> Iterator[SegFrame]:
         """Yield the frames; of fractional ones, the pixels from one half on."""
         dataset = self._dataset
