@@ -32,7 +32,12 @@ def add_device_options(parser: argparse.ArgumentParser) -> None:
         default="auto",
         help="auto, cpu, mps, cuda, cuda:1; several GPUs: cuda:0,cuda:1 or cuda:all (default auto)",
     )
-    parser.add_argument("--precision", default="auto", choices=["auto", "float32", "bfloat16"], help="default auto")
+    parser.add_argument(
+        "--precision",
+        default="auto",
+        choices=["auto", "float32", "bfloat16", "fast"],
+        help="fast: bfloat16 where a short trial finds it faster (default auto)",
+    )
 
 
 def add_model_options(parser: argparse.ArgumentParser) -> None:

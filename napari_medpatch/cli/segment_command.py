@@ -16,11 +16,12 @@ from napari_medpatch.cli.common import (
     print_line,
     resolve,
 )
+from napari_medpatch.cli.partial_mask import PartialMask
 from napari_medpatch.cli.progress import consume
-from napari_medpatch.events import BlockSegmented, Event, Started
 
 if TYPE_CHECKING:
-    from napari_medpatch.io.source import AnyArray, Source
+    from napari_medpatch.io.export_format import ResultKind
+    from napari_medpatch.io.source import Source
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -29,8 +30,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_model_options(parser)
     parser.add_argument("-o", "--output", required=True, type=Path, metavar="MASK", help=".nii.gz .png .ome.tiff …")
     parser.add_argument("--probabilities", type=Path, metavar="FILE", help="also write the probability maps")
+    parser.add_argument(
+        "--uncertainty", type=Path, metavar="FILE", help="also write the entropy of the classes, 0 to 1"
+    )
     parser.add_argument("--axis", type=int, choices=[0, 1, 2], help="slice axis of a 2D model on a volume")
     parser.add_argument("--threshold", type=float, help="operating point instead of the model's own")
+    parser.add_argument(
+        "--skip-air",
+        action=argparse.BooleanOptionalAction,
+        help="leave out the air around a patient (default: as the model's config.json says)",
+    )
+    parser.add_argument("--no-resume", action="store_true", help="start afresh where an earlier run was stopped")
     parser.add_argument("--json", action="store_true", help="print the run record")
     add_source_options(parser)
     add_device_options(parser)
@@ -38,29 +48,36 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Segment one image and write its mask."""
+    from napari_medpatch.infer.block_store import remove_blocks
     from napari_medpatch.infer.segment import segment
-    from napari_medpatch.io.export import check_output, write_mask, write_probabilities
+    from napari_medpatch.io.export import check_output
 
     with closing(open_one(arguments.path, arguments)) as source:
         bundle = resolve(arguments)
-        for path in filter(None, (arguments.output, arguments.probabilities)):
-            check_output(path, source)
-        partial = PartialMask(source)
-        job = segment(source, bundle, _settings(arguments))
-        try:
-            result = consume(job, "segment", quiet=arguments.quiet, also=partial.take)
-        except (KeyboardInterrupt, SystemExit):
-            partial.save(arguments.output)
-            raise
-        record = {"model": bundle.card.name, **result.provenance}
-        names = result.class_names
-        write_mask(result.mask, source, arguments.output, class_names=names, provenance=record)
-        if arguments.probabilities is not None:
-            write_probabilities(
-                result.probabilities, source, arguments.probabilities, class_names=names, provenance=record
-            )
+        for path, kind in _outputs(arguments):
+            check_output(path, source, kind)
+        parts = arguments.output.with_name(arguments.output.name + ".parts")
+        with closing(PartialMask(source, arguments.output, bundle.card.name)) as partial:
+            job = segment(source, bundle, _settings(arguments), parts=parts)
+            try:
+                result = consume(job, "segment", quiet=arguments.quiet, also=partial.take)
+                _write(arguments, source, result, bundle.card.name)
+            except (KeyboardInterrupt, SystemExit):
+                partial.save()
+                raise
+            partial.remove()
+        remove_blocks(parts)
         report(arguments, summary(result, source, arguments.output))
     return 0
+
+
+def _outputs(arguments: argparse.Namespace) -> "list[tuple[Path, ResultKind]]":
+    wanted: list[tuple[Path | None, ResultKind]] = [
+        (arguments.output, "mask"),
+        (arguments.probabilities, "probabilities"),
+        (arguments.uncertainty, "probabilities"),
+    ]
+    return [(path, kind) for path, kind in wanted if path is not None]
 
 
 def _settings(arguments: argparse.Namespace) -> Any:
@@ -70,37 +87,27 @@ def _settings(arguments: argparse.Namespace) -> Any:
         device=arguments.device,
         precision=arguments.precision,
         probabilities=arguments.probabilities is not None,
+        uncertainty=arguments.uncertainty is not None,
         axis=arguments.axis,
         threshold=arguments.threshold,
+        skip_air=arguments.skip_air,
+        resume=not arguments.no_resume,
     )
 
 
-class PartialMask:
-    """The mask as far as it is done, so that Ctrl-C loses nothing.
+def _write(arguments: argparse.Namespace, source: "Source", result: Any, model: str) -> None:
+    """Write what was asked for."""
+    from napari_medpatch.io.export import write_mask, write_probabilities
 
-    Parameters
-    ----------
-    source : Source
-        The image being segmented.
-    """
-
-    def __init__(self, source: "Source") -> None:
-        self.source = source
-        self.mask: AnyArray | None = None
-
-    def take(self, event: Event) -> None:
-        """Copy a finished block."""
-        if isinstance(event, Started):
-            self.mask = np.zeros(event.context["shape"], np.uint8)
-        elif isinstance(event, BlockSegmented) and self.mask is not None:
-            self.mask[event.box.slices] = event.labels
-
-    def save(self, output: Path) -> None:
-        """Write what there is beside the wanted output, as ``partial-<name>``."""
-        from napari_medpatch.io.export import write_mask
-
-        if self.mask is not None and self.mask.any():
-            write_mask(self.mask, self.source, output.with_name("partial-" + output.name))
+    record = {"model": model, **result.provenance}
+    names = result.class_names
+    write_mask(result.mask, source, arguments.output, class_names=names, provenance=record)
+    if arguments.probabilities is not None:
+        write_probabilities(result.probabilities, source, arguments.probabilities, class_names=names, provenance=record)
+    if arguments.uncertainty is not None:
+        write_probabilities(
+            result.uncertainty, source, arguments.uncertainty, class_names=["uncertainty"], provenance=record
+        )
 
 
 def summary(result: Any, source: "Source", output: Path) -> dict[str, Any]:
