@@ -114,6 +114,19 @@ class SourceFiles:
         return int(number) if number not in (None, "") else 1
 
 
+def check_identified(source: Source) -> None:
+    """Raise now what :func:`read_source_files` would raise of a series, by its first file.
+
+    Raises
+    ------
+    OutputError
+        If its header lacks an identifier.
+    GeometryError
+        As :meth:`SeriesSlices.of`.
+    """
+    read_source_files(SeriesSlices.of(source).files[:1])
+
+
 def read_source_files(paths: Sequence[Path]) -> SourceFiles:
     """Read the headers; what may be empty and is missing is added empty.
 

@@ -12,7 +12,7 @@ from napari_medpatch.errors import OutputError
 from napari_medpatch.events import Noted, run
 from napari_medpatch.io.array_source import ArraySource
 from napari_medpatch.io.detect import open_source
-from napari_medpatch.io.export import write_mask, write_probabilities
+from napari_medpatch.io.export import check_output, write_mask, write_probabilities
 from napari_medpatch.io.export_job import exporting_mask
 from napari_medpatch.io.export_options import ExportOptions
 from napari_medpatch.io.labels_file import read_labels
@@ -209,6 +209,8 @@ def test_a_missing_slice_is_said(tmp_path):
 )
 def test_a_series_without_identifiers_cannot_be_referred_to(tmp_path, changes, sentence):
     source = open_source(write_series(tmp_path / "ct", **changes))
+    with pytest.raises(OutputError, match=sentence):
+        check_output(tmp_path / "m.dcm", source)
     with pytest.raises(OutputError, match=sentence):
         write_mask(some_mask(source), source, tmp_path / "m.dcm")
     assert [path.name for path in tmp_path.iterdir()] == ["ct"]
