@@ -4,8 +4,9 @@ import math
 from dataclasses import dataclass
 
 from napari_medpatch.geometry import Box, split_axis
-from napari_medpatch.infer.decide import Decision, decide
+from napari_medpatch.infer.decide import Decision
 from napari_medpatch.infer.edges import sharpen_edges
+from napari_medpatch.infer.overlap import Decider
 from napari_medpatch.infer.resample import FloatArray, from_working
 from napari_medpatch.infer.segment_plan import SegmentPlan
 from napari_medpatch.infer.working_image import VolumeImage
@@ -30,6 +31,9 @@ class PieceMaker:
         What is made besides labels.
     air_edge : float or None
         HU that decide where the network is not sure, see :mod:`napari_medpatch.infer.edges`.
+    decide : callable
+        Makes labels of relative logits: :func:`napari_medpatch.infer.decide.decide`, or the rule for classes
+        that overlap.
     """
 
     plan: SegmentPlan
@@ -38,6 +42,7 @@ class PieceMaker:
     maps: bool
     uncertainty: bool
     air_edge: float | None
+    decide: Decider
 
     def pieces(self, box: Box) -> list[Box]:
         """Cut a box of the mask into slabs: all classes of the whole mask never exist as floats."""
@@ -54,7 +59,7 @@ class PieceMaker:
         need = output.working_box(piece)
         part = relative[(slice(None), *need.shift([-a for a in region.start]).slices)]
         values = from_working(part, output, piece, origin=need.start)
-        made = decide(values, self.threshold, maps=self.maps, uncertainty=self.uncertainty)
+        made = self.decide(values, self.threshold, maps=self.maps, uncertainty=self.uncertainty)
         if self.air_edge is not None and isinstance(self.plan.image, VolumeImage):
             sharpen_edges(made.labels, values, self.plan.image.values(piece), self.air_edge)
         if self.plan.keep is not None:

@@ -13,6 +13,8 @@ import numpy.typing as npt
 from napari_medpatch import __version__
 from napari_medpatch.geometry import Box, split_axis
 from napari_medpatch.io.source import Source
+from napari_medpatch.models.foreign import FOREIGN_NAMES
+from napari_medpatch.models.weights_file import WEIGHTS_NAME
 
 if TYPE_CHECKING:
     from napari_medpatch.geometry import Spacing
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
     from napari_medpatch.patches.roi import Region
 
 _ENDS = 1 << 20
-_WEIGHTS = ("model.safetensors", "torchscript_model.pt")
+_WEIGHTS = (WEIGHTS_NAME, *FOREIGN_NAMES)
 
 
 def digest(*parts: Any) -> str:

@@ -10,6 +10,7 @@ from napari_medpatch.infer.block_store import BlockStore
 from napari_medpatch.infer.decide import check_threshold
 from napari_medpatch.infer.edges import air_edge
 from napari_medpatch.infer.network_pass import network_pass
+from napari_medpatch.infer.overlap import decider
 from napari_medpatch.infer.piece_maker import PieceMaker
 from napari_medpatch.infer.postprocess import check_rules
 from napari_medpatch.infer.runner import make_runner
@@ -102,6 +103,7 @@ def _maker(plan: SegmentPlan, settings: SegmentSettings, card: "ModelCard") -> P
         maps=settings.probabilities,
         uncertainty=settings.uncertainty,
         air_edge=air_edge(card.postprocess) if settings.postprocess else None,
+        decide=decider(card),
     )
 
 

@@ -15,7 +15,7 @@ def segment_result(run: "SegmentRun", bundle: "Bundle", settings: SegmentSetting
     plan, canvas, card = run.plan, run.canvas, bundle.card
     provenance: dict[str, Any] = {
         "model": card.name,
-        "weights_sha256": card.weights_sha256,
+        "weights_sha256": bundle.weights_hash(),
         "device": str(run.runner.device),
         "precision": run.runner.precision,
         "working_spacing": list(card.spacing) if card.spacing else None,

@@ -89,7 +89,7 @@ class Bundle:
         return foreign_file(self.path)
 
     def weights_hash(self) -> str | None:
-        """Return the SHA-256 that identifies the network: the card's, or that of a foreign file; reads that file."""
+        """Return the SHA-256 that identifies the network, None if nothing says it; reads a file from elsewhere."""
         foreign = self.foreign
         return self.card.weights_sha256 if foreign is None else file_sha256(foreign.path)
 
