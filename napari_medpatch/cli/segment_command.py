@@ -16,11 +16,13 @@ from napari_medpatch.cli.common import (
     print_line,
     resolve,
 )
+from napari_medpatch.cli.export_options import add_export_options, export_options
 from napari_medpatch.cli.partial_mask import PartialMask
 from napari_medpatch.cli.progress import consume
 
 if TYPE_CHECKING:
     from napari_medpatch.io.export_format import ResultKind
+    from napari_medpatch.io.export_job import Exported
     from napari_medpatch.io.source import Source
 
 
@@ -28,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describe the arguments."""
     parser.add_argument("path", help="volume, photograph or slide")
     add_model_options(parser)
-    parser.add_argument("-o", "--output", required=True, type=Path, metavar="MASK", help=".nii.gz .png .ome.tiff …")
+    parser.add_argument("-o", "--output", required=True, type=Path, metavar="MASK", help=".nii.gz .dcm .stl .png …")
     parser.add_argument("--probabilities", type=Path, metavar="FILE", help="also write the probability maps")
     parser.add_argument(
         "--uncertainty", type=Path, metavar="FILE", help="also write the entropy of the classes, 0 to 1"
@@ -44,6 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print the run record")
     add_source_options(parser)
     add_device_options(parser)
+    add_export_options(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -61,13 +64,13 @@ def run(arguments: argparse.Namespace) -> int:
             job = segment(source, bundle, _settings(arguments), parts=parts)
             try:
                 result = consume(job, "segment", quiet=arguments.quiet, also=partial.take)
-                _write(arguments, source, result, bundle.card.name)
+                written = _write(arguments, source, result, bundle.card.name)
             except (KeyboardInterrupt, SystemExit):
                 partial.save()
                 raise
             partial.remove()
         remove_blocks(parts)
-        report(arguments, summary(result, source, arguments.output))
+        report(arguments, summary(result, source, written))
     return 0
 
 
@@ -95,22 +98,24 @@ def _settings(arguments: argparse.Namespace) -> Any:
     )
 
 
-def _write(arguments: argparse.Namespace, source: "Source", result: Any, model: str) -> None:
-    """Write what was asked for."""
-    from napari_medpatch.io.export import write_mask, write_probabilities
+def _write(arguments: argparse.Namespace, source: "Source", result: Any, model: str) -> "Exported":
+    """Write what was asked for; return the files of the mask."""
+    from napari_medpatch.io.export_job import exporting_mask, exporting_probabilities
 
-    record = {"model": model, **result.provenance}
-    names = result.class_names
-    write_mask(result.mask, source, arguments.output, class_names=names, provenance=record)
+    facts: dict[str, Any] = {"provenance": {"model": model, **result.provenance}, "options": export_options(arguments)}
+    names, jobs = result.class_names, []
+    jobs.append(exporting_mask(result.mask, source, arguments.output, class_names=names, **facts))
     if arguments.probabilities is not None:
-        write_probabilities(result.probabilities, source, arguments.probabilities, class_names=names, provenance=record)
+        maps, path = result.probabilities, arguments.probabilities
+        jobs.append(exporting_probabilities(maps, source, path, class_names=names, **facts))
     if arguments.uncertainty is not None:
-        write_probabilities(
-            result.uncertainty, source, arguments.uncertainty, class_names=["uncertainty"], provenance=record
-        )
+        maps, path = result.uncertainty, arguments.uncertainty
+        jobs.append(exporting_probabilities(maps, source, path, class_names=["uncertainty"], **facts))
+    written: list[Exported] = [consume(job, "write", quiet=arguments.quiet) for job in jobs]
+    return written[0]
 
 
-def summary(result: Any, source: "Source", output: Path) -> dict[str, Any]:
+def summary(result: Any, source: "Source", written: "Exported") -> dict[str, Any]:
     """Return the run record with the volume or area of each class."""
     voxel = float(np.prod(source.spacing.values)) if source.spacing is not None else None
     counts = np.bincount(result.mask.ravel(), minlength=len(result.class_names) + 1)
@@ -119,7 +124,9 @@ def summary(result: Any, source: "Source", output: Path) -> dict[str, Any]:
         classes[name] = {"pixels": int(counts[value])}
         if voxel is not None and source.kind == "volume":
             classes[name]["ml"] = round(int(counts[value]) * voxel / 1000, 3)
-    return {"output": str(output), "classes": classes, "seconds": round(result.seconds, 2), **result.provenance}
+    files = [str(path) for path in written.paths]
+    own = {"output": files[0], "files": files, "classes": classes, "seconds": round(result.seconds, 2)}
+    return own | dict(result.provenance)
 
 
 def report(arguments: argparse.Namespace, record: dict[str, Any]) -> None:
@@ -129,4 +136,5 @@ def report(arguments: argparse.Namespace, record: dict[str, Any]) -> None:
         return
     for name, facts in record.get("classes", {}).items():
         print_line(f"{name}: " + ", ".join(f"{value} {unit}" for unit, value in facts.items()))
-    print_line(f"wrote {record['output']}")
+    for path in record["files"]:
+        print_line(f"wrote {path}")
