@@ -61,6 +61,13 @@ class ClassTrack:
         self._between: ShapeBetween | None = None
         self._ends = (0, 0)
 
+    def ends(self, index: int) -> tuple[int, int] | None:
+        """Return the slices around a slice that speak for the class, None if there are none or it is one."""
+        place = int(np.searchsorted(self.stops, index))
+        if place in (0, len(self.stops)) or self.stops[place] == index:
+            return None
+        return self.stops[place - 1], self.stops[place]
+
     def distance(self, index: int) -> FloatArray | None:
         """Return the signed distance to the border of the class in a slice, mm; None where nothing is known.
 
@@ -69,10 +76,9 @@ class ClassTrack:
         index : int
             Of the slice; quickest in order.
         """
-        place = int(np.searchsorted(self.stops, index))
-        if place in (0, len(self.stops)) or self.stops[place] == index:
+        ends = self.ends(index)
+        if ends is None:
             return None
-        ends = (self.stops[place - 1], self.stops[place])
         if ends != self._ends or self._between is None:
             here, there = (self._mask(end) for end in ends)
             self._ends, self._between = ends, ShapeBetween(here, there, self._spacing, self._margin)

@@ -43,7 +43,7 @@ class InterpolateSettings:
     """
 
     axis: int | None = None
-    method: Method = "shape"
+    method: Method = "walker"
     classes: tuple[str, ...] = ()
     background: bool = False
     beyond: int = 0

@@ -1,6 +1,6 @@
 """Painted labels on disk: one file, written whole or not at all, in well under a second.
 
-It holds the labels, class names, colours and where the labels lie.
+It holds the labels, class names, colours, where the labels lie, and where each came from unless all was painted.
 """
 
 from dataclasses import dataclass
@@ -11,10 +11,11 @@ from typing import Any
 from napari_medpatch.annotate.sparse import SparseLabels
 from napari_medpatch.errors import DamagedFileError
 from napari_medpatch.geometry import GridTransform
-from napari_medpatch.io.array_archive import BAD_ARCHIVE, read_array_archive, write_array_archive
+from napari_medpatch.io.array_archive import BAD_ARCHIVE, read_array_archive, read_further_array, write_array_archive
 
 SUFFIX = ".npz"
 _ARRAY = "labels"
+_ORIGINS = "origins"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +55,8 @@ def write_label_file(path: Path, labels: SparseLabels, transform: GridTransform 
     }
     if transform is not None:
         about |= {"scale": list(transform.scale), "translate": list(transform.translate)}
-    write_array_archive(path, _ARRAY, labels.labels, about)
+    more = {} if labels.origins is None else {_ORIGINS: labels.origins}
+    write_array_archive(path, _ARRAY, labels.labels, about, more)
 
 
 def read_label_file(path: Path) -> SavedLabels:
@@ -67,7 +69,8 @@ def read_label_file(path: Path) -> SavedLabels:
     """
     try:
         array, about = read_array_archive(path, _ARRAY)
-        labels = SparseLabels(array, tuple(about["class_names"]), tuple(about["colours"]))
+        names, colours = tuple(about["class_names"]), tuple(about["colours"])
+        labels = SparseLabels(array, names, colours, read_further_array(path, _ORIGINS))
         transform = GridTransform(tuple(about["scale"]), tuple(about["translate"])) if "scale" in about else None
         return SavedLabels(labels, path.name.removesuffix(SUFFIX), transform, str(about["saved"]))
     except BAD_ARCHIVE as error:

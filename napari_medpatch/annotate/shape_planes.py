@@ -8,9 +8,12 @@ import numpy.typing as npt
 
 from napari_medpatch.annotate.class_track import ClassTrack
 from napari_medpatch.annotate.painted_planes import PaintedPlane, filled
-from napari_medpatch.annotate.shape_between import FAR
+from napari_medpatch.annotate.shape_between import FAR, ShapeBetween
 from napari_medpatch.annotate.signed_distance import FloatArray
 from napari_medpatch.annotate.sparse import LabelArray
+
+_CRACK = 2.0
+"""Pixels from its border up to which a class takes what lies inside the whole but in no class."""
 
 
 class ShapePlanes:
@@ -52,6 +55,8 @@ class ShapePlanes:
         values = sorted({value for plane in painted for value in plane.values if value > 1})
         self._tracks = [ClassTrack(value, painted, closed, spacing, beyond=beyond, margin=margin) for value in values]
         self.values = (1, *values)
+        self._planes, self._spacing, self._margin = closed, tuple(spacing), margin
+        self._together: tuple[tuple[int, int], ShapeBetween] | None = None
         stops = [stop for track in self._tracks for stop in (track.stops[0], track.stops[-1])]
         self.first = max(0, min(stops))
         self.last = min(len(planes) - 1, max(stops))
@@ -70,8 +75,24 @@ class ShapePlanes:
             distance = track.distance(index)
             if distance is not None:
                 result[place] = distance
-        result[0] = -result[1:].max(axis=0)
+        nearest, whole = result[1:].max(axis=0), self._whole(index)
+        if whole is not None:
+            # Two classes that touch may leave a crack between them; it belongs to the nearer one.
+            crack = (whole > nearest) & (nearest > -_CRACK * max(self._spacing))
+            nearest = np.where(crack, whole, nearest)
+        result[0] = -nearest
         return result
+
+    def _whole(self, index: int) -> FloatArray | None:
+        """Return the signed distance of all classes as one region, if the same two slices speak for all."""
+        ends = {track.ends(index) for track in self._tracks} - {None}
+        pair = ends.pop() if len(self._tracks) > 1 and len(ends) == 1 else None
+        if pair is None or not all(end in self._planes for end in pair):
+            return None
+        if self._together is None or self._together[0] != pair:
+            here, there = (self._planes[end] > 1 for end in pair)
+            self._together = pair, ShapeBetween(here, there, self._spacing, self._margin)
+        return self._together[1].distance((index - pair[0]) / (pair[1] - pair[0]))
 
     def winners(self, scores: FloatArray) -> LabelArray:
         """Return the label value that wins each pixel."""

@@ -39,22 +39,32 @@ class SparseLabels:
         Names of the values 1, 2, …; the first is the background.
     colours : tuple of str, optional
         ``#rrggbb`` of the values 1, 2, …; colour-blind-safe by default.
+    origins : ndarray, optional
+        uint8 of the same shape, where each label comes from: 0 unlabelled, 1 painted, 2 interpolated, 3 predicted;
+        see :mod:`napari_medpatch.annotate.origins`. Without it everything was painted.
 
     Raises
     ------
     LabelsError
-        If the array is not uint8, or names are missing, empty or repeated.
+        If the array is not uint8, names are missing, empty or repeated, or the origins do not fit.
     """
 
     labels: LabelArray
     class_names: tuple[str, ...] = ("background", "object")
     colours: tuple[str, ...] = ()
+    origins: LabelArray | None = None
 
     def __post_init__(self) -> None:
         if self.labels.dtype != np.uint8 or self.labels.ndim not in (2, 3):
             raise LabelsError(
                 f"Labels must be uint8 with two or three axes, got {self.labels.dtype} of shape "
                 f"{size_text(self.labels.shape)}; make a new label layer."
+            )
+        origins = self.origins
+        if origins is not None and (origins.dtype != np.uint8 or origins.shape != self.labels.shape):
+            raise LabelsError(
+                f"The origins are {origins.dtype} of shape {size_text(origins.shape)} and the labels uint8 "
+                f"of {size_text(self.labels.shape)}; they need the same."
             )
         names = tuple(str(name).strip() for name in self.class_names)
         if len(names) < 2 or not all(names) or len(set(names)) < len(names) or len(names) > 254:
@@ -104,7 +114,20 @@ class SparseLabels:
 
     def snapshot(self) -> "SparseLabels":
         """Return a copy that painting does not change."""
-        return replace(self, labels=self.labels.copy())
+        origins = None if self.origins is None else self.origins.copy()
+        return replace(self, labels=self.labels.copy(), origins=origins)
+
+    def painted_only(self) -> "SparseLabels":
+        """Return the labels without what was interpolated or predicted."""
+        if self.origins is None:
+            return self
+        return replace(self, labels=np.where(self.origins > 1, 0, self.labels).astype(np.uint8), origins=None)
+
+    def accepted_only(self) -> "SparseLabels":
+        """Return what was interpolated or predicted, without what was painted."""
+        if self.origins is None:
+            return replace(self, labels=np.zeros_like(self.labels))
+        return replace(self, labels=np.where(self.origins > 1, self.labels, 0).astype(np.uint8))
 
     def to_mask(self) -> LabelArray:
         """Return the mask of what is painted; unlabelled is background."""

@@ -27,6 +27,8 @@ class FineTuneSettings:
     use_unlabelled : bool
         Learn from unlabelled pixels too, through a training-free estimate of their class (``train/prior.py``).
         Without it, only painted pixels count and the mask is the network's alone.
+    use_accepted : bool
+        Learn from labels that were interpolated or predicted and then accepted, too. Scores never count them.
 
     Raises
     ------
@@ -40,6 +42,7 @@ class FineTuneSettings:
     seed: int = 0
     predict: bool = True
     use_unlabelled: bool = True
+    use_accepted: bool = False
 
     def __post_init__(self) -> None:
         if self.steps is not None and self.steps < 1:

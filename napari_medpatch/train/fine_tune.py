@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari_medpatch.annotate.sparse import SparseLabels
+from napari_medpatch.errors import LabelsError
 from napari_medpatch.events import Finished, Job
 from napari_medpatch.io.source import Source
 from napari_medpatch.train.config import FineTuneSettings
@@ -39,7 +40,8 @@ def fine_tune(
     source : Source
         Volume, photograph or slide.
     labels : SparseLabels
-        Painted on it; copied when the job begins, so painting may go on.
+        Painted on it; copied when the job begins, so painting may go on. What was interpolated or predicted
+        (``labels.origins``) is left out unless the settings say otherwise, and no score ever counts it.
     base : Bundle, optional
         Model to begin with. Another set of classes keeps its body and gets new outputs for new names.
         Classes named "class 1", "class 2"… take the base's names if there are as many.
@@ -71,10 +73,27 @@ def fine_tune(
     OutputError
         If ``out`` cannot be written.
     """
-    painted = replace(labels.snapshot(), class_names=names_after_base(labels.class_names, base))
-    painted.check(source)
+    settings = settings or FineTuneSettings()
+    given = replace(labels.snapshot(), class_names=names_after_base(labels.class_names, base))
+    painted = given.painted_only()
+    _check(painted, given, source)
+    accepted = given.accepted_only() if settings.use_accepted and given.origins is not None else None
     if base is not None:
         check_base(base, "segment-3d" if source.kind == "volume" else "segment-2d")
-    run = FineTuneRun(source, painted, base, settings or FineTuneSettings(), Path(out) if out is not None else None)
+    run = FineTuneRun(source, painted, base, settings, Path(out) if out is not None else None, accepted)
     yield from run.events()
     yield Finished(run.result())
+
+
+def _check(painted: SparseLabels, given: SparseLabels, source: Source) -> None:
+    """Refuse labels that nothing can be learnt from, saying so if they are there but were not painted."""
+    try:
+        painted.check(source)
+    except LabelsError as error:
+        if given.origins is None:
+            raise
+        given.check(source)
+        raise LabelsError(
+            "Too little of the labels was painted by hand, and interpolated or predicted ones alone teach a model "
+            "only what they were made from; paint some background and some of the structure."
+        ) from error

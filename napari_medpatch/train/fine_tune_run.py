@@ -56,13 +56,22 @@ class FineTuneRun:
         What was asked for.
     out : Path or None
         Where the bundle goes.
+    accepted : SparseLabels, optional
+        Labels that were interpolated or predicted, to be learnt from but not scored on.
     """
 
     def __init__(
-        self, source: Source, labels: SparseLabels, base: Bundle | None, settings: FineTuneSettings, out: Path | None
+        self,
+        source: Source,
+        labels: SparseLabels,
+        base: Bundle | None,
+        settings: FineTuneSettings,
+        out: Path | None,
+        accepted: SparseLabels | None = None,
     ) -> None:
         self.source = source
         self.labels = labels
+        self.accepted = accepted
         self.base = base
         self.settings = settings
         self.out = out
@@ -90,7 +99,9 @@ class FineTuneRun:
         self.plan = plan_segmentation(self.source, replace(self.card, intensity=_PLACEHOLDER[self.card.dimensions]))
         yield Started(self.budget.total, self.budget.unit, context=self._context())
         yield from self._notes()
-        self._problem = yield from self._working(pose_problem(self.source, self.labels, self.card, self.base))
+        self._problem = yield from self._working(
+            pose_problem(self.source, self.labels, self.card, self.base, self.accepted)
+        )
         self.card = self._problem.card
         if self.settings.use_unlabelled:
             yield from self._estimate()
@@ -179,11 +190,12 @@ class FineTuneRun:
         self._inputs = pad_image(problem.inputs, config.multiple, repeat_border=self.card.dimensions == 2)
         self._generator = np.random.default_rng(self.settings.seed)
         model, rate = yield from self._working(patiently(starting_model, self.card, self.base, self.settings.seed))
-        estimate, labels = None, problem.labels
+        estimate, labels = None, problem.all_labels
         if self.prior is not None:
             estimate = self.prior.probabilities
             if self.prior.fold is not None:
-                estimate, labels = self.prior.without_fold, self.prior.fold.rest(labels)
+                # What was interpolated between held-out slices knows them.
+                estimate, labels = self.prior.without_fold, self.prior.fold.rest(problem.labels)
         draw, weight = yield from self._aim(labels, estimate)
         self._learner = Learner(model, draw, weight, device=self.device, precision=self.precision, rate=rate)
 
@@ -241,7 +253,7 @@ class FineTuneRun:
             self.metrics["network_dice"] = self.blend.network_tally.dice
             scores = {key: value for key, value in self.metrics.items() if key != "loss"}
             yield Validated(self._learner.steps, scores)
-        self._learner.aim(*(yield from self._aim(problem.labels, prior.probabilities)))
+        self._learner.aim(*(yield from self._aim(problem.all_labels, prior.probabilities)))
 
     def _network(self) -> Generator[Event, None, FloatArray]:
         """Return the network's probabilities on the working grid."""

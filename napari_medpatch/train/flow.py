@@ -10,6 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
+from napari_medpatch.annotate.signed_distance import nearest_label, signed_distance
 from napari_medpatch.annotate.sparse import LabelArray
 from napari_medpatch.train.features import FloatArray
 
@@ -101,19 +102,8 @@ def carry_labels(labels: LabelArray, slices: Sequence[int], flows: SliceFlows, n
 
 def _signed_distances(plane: LabelArray, num_classes: int) -> FloatArray:
     """Return each class's distance to its border, positive inside, at most 20 pixels."""
-    from scipy.ndimage import distance_transform_edt
-
-    if not plane.all():
-        nearest = distance_transform_edt(plane == 0, return_distances=False, return_indices=True)
-        plane = plane[tuple(nearest)]
-    result = np.empty((num_classes, *plane.shape), np.float32)
-    for index in range(num_classes):
-        inside = plane == index + 1
-        if inside.all() or not inside.any():
-            result[index] = _FAR if inside.any() else -_FAR
-        else:
-            result[index] = distance_transform_edt(inside) - distance_transform_edt(~inside)
-    return result.clip(-_FAR, _FAR)
+    whole = nearest_label(plane)
+    return np.stack([signed_distance(whole == value, far=_FAR) for value in range(1, num_classes + 1)])
 
 
 def _softmax(distance: FloatArray) -> FloatArray:

@@ -48,7 +48,9 @@ class Problem:
     detail : ndarray
         ``(*spatial)`` float32, 0…1 over the intensities around the painted objects.
     labels : ndarray
-        ``(*spatial)`` uint8 sparse labels.
+        ``(*spatial)`` uint8 sparse labels that were painted.
+    accepted : ndarray or None
+        The same of those that were interpolated or predicted, if they are to be learnt from.
     """
 
     plan: SegmentPlan
@@ -57,6 +59,14 @@ class Problem:
     inputs: FloatArray
     detail: FloatArray
     labels: LabelArray
+    accepted: LabelArray | None = None
+
+    @property
+    def all_labels(self) -> LabelArray:
+        """All sparse labels to learn from; where both are, the painted ones."""
+        if self.accepted is None:
+            return self.labels
+        return np.where(self.labels > 0, self.labels, self.accepted).astype(np.uint8)
 
 
 def with_resolution(source: Source, labels: SparseLabels, card: ModelCard, base: "Bundle | None") -> ModelCard:
@@ -80,7 +90,11 @@ def with_resolution(source: Source, labels: SparseLabels, card: ModelCard, base:
 
 
 def pose_problem(
-    source: Source, labels: SparseLabels, card: ModelCard, base: "Bundle | None"
+    source: Source,
+    labels: SparseLabels,
+    card: ModelCard,
+    base: "Bundle | None",
+    accepted: SparseLabels | None = None,
 ) -> Generator[None, None, Problem]:
     """Bring an image and its paint to the working grid, yielding while it takes.
 
@@ -94,10 +108,16 @@ def pose_problem(
         As :func:`with_resolution` returns it; intensities are filled in here.
     base : Bundle, optional
         Model that training begins with; brings its own intensities.
+    accepted : SparseLabels, optional
+        Labels that were not painted but are to be learnt from.
     """
-    if source.kind == "volume":
-        return (yield from _volume(source, labels, card, base))
-    return (yield from _picture(source, labels, card, base))
+    pose = _volume if source.kind == "volume" else _picture
+    problem = yield from pose(source, labels, card, base)
+    if accepted is None:
+        return problem
+    downsample = _downsample(source, accepted)
+    pooled = yield from patiently(pool_labels, accepted.labels, _grid(problem.plan), downsample, card.num_classes)
+    return replace(problem, accepted=pooled)
 
 
 def _volume(
@@ -110,7 +130,7 @@ def _volume(
         yield
     grid = _grid(plan)
     image = plan.image.block(Box.whole(grid.shape))
-    pooled = yield from patiently(pool_labels, labels.labels, grid, (1.0,) * 3, card.num_classes)
+    pooled = yield from patiently(pool_labels, labels.labels, grid, _downsample(source, labels), card.num_classes)
     narrow = yield from patiently(detail_window, image[0], pooled, wide)
     seen = Window.of(given) if given is not None else narrow.widened(wide)
     return Problem(
@@ -133,7 +153,6 @@ def _picture(
     for start, stop in split_axis(grid.shape[0], rows):
         image[:, start:stop] = plan.image.block(Box((start, 0), (stop, grid.shape[1])))
         yield
-    downsample = labels_downsample(labels.labels, source) if source.kind == "slide" else (1.0, 1.0)
     if base is not None:
         intensity = dict(base.card.intensity)
     else:
@@ -147,8 +166,15 @@ def _picture(
         image,
         inputs.astype(np.float32),
         image.mean(axis=0),
-        (yield from patiently(pool_labels, labels.labels, grid, downsample, card.num_classes)),
+        (yield from patiently(pool_labels, labels.labels, grid, _downsample(source, labels), card.num_classes)),
     )
+
+
+def _downsample(source: Source, labels: SparseLabels) -> tuple[float, ...]:
+    """Return how many pixels of the image a pixel of the labels covers."""
+    if source.kind == "slide":
+        return labels_downsample(labels.labels, source)
+    return (1.0,) * labels.labels.ndim
 
 
 def _grid(plan: SegmentPlan) -> WorkingGrid:
