@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from qtpy.QtCore import QEvent, Signal
+from qtpy.QtCore import QEvent, Qt, Signal
 from qtpy.QtWidgets import QVBoxLayout, QWidget
 
 _LINE, _MARK = (86, 180, 233), (213, 94, 0)
@@ -86,6 +86,8 @@ class SlicePlot(QWidget):
         self._plot.setMenuEnabled(False)
         self._plot.setMouseEnabled(x=False, y=False)
         self._plot.hideButtons()
+        # The button below does what a key could do here.
+        self._plot.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self._curve = self._plot.plot(
             pen=pyqtgraph.mkPen(_LINE, width=2), symbol="o", symbolSize=4, symbolPen=None, symbolBrush=_LINE
         )
