@@ -12,6 +12,7 @@ from napari_medpatch.io.export_options import MADE_BY
 _LETTERS = 64
 _HUMAN_HELP = ("interpolated", "painted", "edited", "strokes", "labels")
 """Keys of a provenance that tell of somebody's hand beside the model's."""
+_JOBS_WITH_A_HAND = ("interpolate", "finetune")
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,11 +27,14 @@ class Maker:
         Of the model; empty if there was none.
     version : str
         Of the model, or of this package.
+    learned : bool
+        False for rules, such as a threshold.
     """
 
     kind: str
     name: str = ""
     version: str = __version__
+    learned: bool = True
 
     @classmethod
     def of(cls, provenance: Mapping[str, Any], made_by: str | None = None) -> "Maker":
@@ -46,12 +50,14 @@ class Maker:
         inner = provenance.get("provenance")
         facts = {**(inner if isinstance(inner, Mapping) else {}), **provenance}
         model = str(facts.get("model") or facts.get("model_name") or "")
-        told = "manual" if not model else "semiautomatic" if any(facts.get(key) for key in _HUMAN_HELP) else "automatic"
+        helped = any(facts.get(key) for key in _HUMAN_HELP) or facts.get("job") in _JOBS_WITH_A_HAND
+        told = "manual" if not model else "semiautomatic" if helped else "automatic"
         kind = made_by if made_by in MADE_BY else told
-        digest = str(facts.get("sha256") or facts.get("model_sha256") or "")[:12]
+        digest = str(facts.get("weights_sha256") or "")[:12]
+        learned = bool(digest) or "weights_sha256" not in facts
         # Something must be named where an algorithm took part.
         name = model or ("" if kind == "manual" else "napari-medpatch")
-        return cls(kind, name[:_LETTERS], digest or str(facts.get("version") or __version__))
+        return cls(kind, name[:_LETTERS], digest or str(facts.get("version") or __version__), learned)
 
 
 def segment_descriptions(names: Sequence[str], colours: Sequence[str], maker: Maker) -> list[Any]:
@@ -111,8 +117,7 @@ def _algorithm(maker: Maker) -> Any:
 
     if maker.kind == "manual":
         return None
-    classical = "threshold" in maker.name.lower()
-    family = codes.DCM.MorphologicalOperations if classical else codes.DCM.ArtificialIntelligence
+    family = codes.DCM.ArtificialIntelligence if maker.learned else codes.DCM.MorphologicalOperations
     return AlgorithmIdentificationSequence(name=maker.name, family=family, version=maker.version)
 
 

@@ -90,7 +90,7 @@ def test_what_a_viewer_and_an_archive_are_told(tmp_path, axial):
     mask[1, 1:3], mask[4, 2] = 1, 2
     names, story = (
         ("left lung", "lung nodule"),
-        {"model": "lungs-ct-unet3d", "provenance": {"sha256": "abcdef0123456789"}},
+        {"model": "lungs-ct-unet3d", "provenance": {"weights_sha256": "abcdef0123456789"}},
     )
     path = write_mask(mask, axial, tmp_path / "m.dcm", class_names=names, provenance=story, colours=("#ff0000",))
     seg = hd.seg.segread(path)
@@ -137,6 +137,15 @@ def test_who_made_a_mask(tmp_path, axial, story, made_by, kind):
     assert ("SegmentAlgorithmName" in segment) == (kind != "MANUAL")
     said = [event.message for event in events if isinstance(event, Noted)]
     assert bool(said) == (not story and made_by is None)
+
+
+def test_rules_without_weights_are_no_artificial_intelligence(tmp_path, axial):
+    story = {"model": "lungs-threshold", "weights_sha256": None}
+    (segment, *_) = hd.seg.segread(
+        write_mask(some_mask(axial), axial, tmp_path / "m.dcm", provenance=story)
+    ).SegmentSequence
+    (family,) = segment.SegmentationAlgorithmIdentificationSequence[0].AlgorithmFamilyCodeSequence
+    assert family.CodeMeaning == "Morphological Operations"
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.float32])
