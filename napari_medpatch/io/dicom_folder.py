@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 
-from napari_medpatch.errors import DamagedFileError, MedPatchError
+from napari_medpatch.errors import MedPatchError
 from napari_medpatch.io.dicom_header import quiet_pydicom, read_slices, series_of
 from napari_medpatch.io.dicom_slice import DicomSlice
 from napari_medpatch.io.reading import reading
@@ -75,11 +75,9 @@ def read_headers(files: Sequence[Path]) -> Generator[int, None, Headers]:
     for done, path in enumerate(files, start=1):
         try:
             found.slices += read_slices(path)
-        except DamagedFileError as error:
+        except MedPatchError as error:
             found.damaged[path] = str(error)
             found.series_of_damaged[path] = series_of(path)
-        except MedPatchError:
-            pass  # a folder may hold anything besides its series
         yield done
     return found
 

@@ -33,7 +33,7 @@ _TAGS = [
     *("SliceThickness", "SpacingBetweenSlices", "RescaleSlope", "RescaleIntercept", "RescaleType"),
     *("ModalityLUTSequence", "AcquisitionNumber", "TemporalPositionIdentifier", "TriggerTime", "EchoTime"),
     *("EchoNumbers", "DiffusionBValue", "ConvolutionKernel", "KVP", "AcquisitionTime", "ContrastBolusAgent"),
-    *("Manufacturer", "BodyPartExamined", "NominalPercentageOfCardiacPhase"),
+    *("Manufacturer", "BodyPartExamined", "NominalPercentageOfCardiacPhase", "LossyImageCompression"),
     *("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence"),
 ]
 _MARKS = {
@@ -98,6 +98,8 @@ def read_slices(path: Path) -> list[DicomSlice]:
         return frames_of(file, dataset)
     if whole(dataset, "NumberOfFrames", 1) > 1 or not _is_placed(dataset, kind):
         return []
+    if "MOSAIC" in text(dataset, "ImageType").upper():
+        return []  # many slices side by side in one picture
     return [_slice(file, dataset)]
 
 
@@ -163,6 +165,7 @@ def _file(path: Path, dataset: Any, modality: str, syntax: str) -> DicomFile:
         bits=whole(dataset, "BitsStored", 16),
         signed=whole(dataset, "PixelRepresentation") == 1,
         padding=_padding(dataset),
+        lossy=text(dataset, "LossyImageCompression") == "01",
         facts={key: value for key, name in _FACTS.items() if (value := text(dataset, name))},
     )
 

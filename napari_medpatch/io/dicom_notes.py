@@ -63,6 +63,8 @@ def _value_notes(stack: Stack, facts: ValueFacts) -> list[str]:
     bright = bright_padding(stack.first)
     if bright is not None:
         notes.append(f"Voxels marked as outside the field of view ({bright:g}) were made as dark as the darkest one.")
+    if any(one.file.lossy for one in stack.slices):
+        notes.append("The images were compressed with loss before they came here: values are not those of the scanner.")
     if file.inverted:
         notes.append("The series is meant to be shown inverted (MONOCHROME1): low values are bright.")
     return notes

@@ -35,6 +35,8 @@ class DicomFile:
         Whether stored values are.
     padding : tuple of int or None
         Lowest and highest stored value that stands for "outside the field of view".
+    lossy : bool
+        Whether the pixels were compressed with loss at some time.
     facts : mapping of str to str
         For people: kernel, manufacturer and the like.
     """
@@ -53,6 +55,7 @@ class DicomFile:
     bits: int
     signed: bool
     padding: tuple[int, int] | None
+    lossy: bool
     facts: Mapping[str, str] = field(default_factory=dict)
 
 

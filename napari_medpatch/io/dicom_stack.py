@@ -14,6 +14,7 @@ from napari_medpatch.io.dicom_spacing import SAME_MM, Floats, even_runs
 
 _SAME_DIRECTION = 1e-3
 """Difference of direction cosines within one orientation; 0.06 degrees."""
+_ZERO = (0.0, 0.0, 0.0)
 _SAME_SPACING = 1e-3
 """Relative difference of pixel sizes within one stack."""
 
@@ -54,7 +55,7 @@ def make_stacks(slices: Iterable[DicomSlice]) -> list[Stack]:
         Of any number of series, in any order.
     """
     alike: dict[Hashable, list[list[DicomSlice]]] = defaultdict(list)
-    for one in slices:
+    for one in _without_false_positions(list(slices)):
         file = one.file
         groups = alike[file.series, file.localizer, one.rows, one.columns, one.position is None]
         group = next((group for group in groups if _same_plane(group[0], one)), None)
@@ -90,6 +91,22 @@ def _same_plane(one: DicomSlice, other: DicomSlice) -> bool:
     if one.spacing is None or other.spacing is None:
         return one.spacing is other.spacing
     return all(abs(a - b) <= _SAME_SPACING * a for a, b in zip(one.spacing, other.spacing, strict=True))
+
+
+def _without_false_positions(slices: list[DicomSlice]) -> list[DicomSlice]:
+    """Take positions away from series whose slices all give the same one but lie at locations of their own.
+
+    Programs that make files anonymous do that.
+    """
+    by_series: dict[str, list[DicomSlice]] = defaultdict(list)
+    for one in slices:
+        by_series[one.file.series].append(one)
+    for series in by_series.values():
+        positions, locations = {one.position for one in series}, {one.location for one in series}
+        false = len(series) > 1 and len(positions) == 1 and (len(locations) == len(series) or positions == {_ZERO})
+        if false:
+            series[:] = [replace(one, position=None) for one in series]
+    return [one for series in by_series.values() for one in series]
 
 
 def _of_one_shape(slices: list[DicomSlice]) -> list[Stack]:

@@ -4,11 +4,13 @@ import os
 
 import numpy as np
 import pytest
+from dicom_cases import write_series
 
 from napari_medpatch.annotate.project import Project
 from napari_medpatch.annotate.sparse import SparseLabels
 from napari_medpatch.errors import DamagedFileError
 from napari_medpatch.io.array_source import ArraySource
+from napari_medpatch.io.detect import open_source
 from napari_medpatch.io.fingerprint import fingerprint, same_image
 
 
@@ -125,3 +127,18 @@ def test_new_bundles_never_overwrite(tmp_path):
 def test_missing_labels_are_said_to_be_missing(tmp_path):
     with pytest.raises(DamagedFileError, match="labels"):
         Project.for_source(source_at(tmp_path / "ct.nii")).load_labels("gone")
+
+
+def test_a_dicom_series_keeps_its_work_beside_the_folder(tmp_path, labels):
+    """Not among the slices, where archives would import it; each series of a folder has a place of its own."""
+    folder = write_series(tmp_path / "scan")
+    for path in write_series(tmp_path / "b", SeriesInstanceUID="1.2.4", SeriesNumber=7).iterdir():
+        path.rename(folder / f"b{path.name}")
+    first, second = (open_source(folder, volume_index=n) for n in (0, 1))
+    project = Project.for_source(first)
+    assert project.folder == tmp_path / "scan.medpatch"
+    project.save_labels(SparseLabels(np.resize(labels.labels, first.data.shape)))
+    assert Project.for_source(open_source(folder / "b007.dcm")).folder != project.folder
+    assert Project.for_source(second).folder != project.folder
+    assert Project.for_source(open_source(folder / "007.dcm")).folder == project.folder
+    assert same_image(fingerprint(first), fingerprint(open_source(folder, volume_index=0)))

@@ -324,6 +324,28 @@ def test_files_without_positions_open_in_order_of_their_numbers(tmp_path: Path) 
     assert source.spacing.values[0] == STEP
 
 
+@pytest.mark.parametrize("absent", [{}, {"SliceLocation": None}])
+def test_positions_that_were_wiped_do_not_count(tmp_path: Path, absent: dict) -> None:
+    """As made anonymous: all positions are zero, slice locations or only instance numbers are left."""
+    own = lambda n: {"ImagePositionPatient": [0, 0, 0], "SliceLocation": n * STEP, "InstanceNumber": n + 1} | absent  # noqa: E731
+    source = open_source(write_series(tmp_path, each=own))
+    assert np.array_equal(source.data, shown(stored_values()))
+    assert source.spacing.values[0] == STEP
+    assert not source.grid.known
+    assert "left and right are not known" in notes_of(source)
+
+
+def test_a_picture_of_many_slices_is_refused(tmp_path: Path) -> None:
+    own = {"ImageType": ["ORIGINAL", "PRIMARY", "M", "ND", "MOSAIC"], "Modality": "MR"}
+    path = write_slice(tmp_path / "mosaic.dcm", stored_values()[0], SOPClassUID="1.2.840.10008.5.1.4.1.1.4", **own)
+    with pytest.raises(UnsupportedFormatError, match="is a DICOM MR object, which this version does not read"):
+        open_source(path)
+
+
+def test_compression_with_loss_is_noted(tmp_path: Path) -> None:
+    assert "compressed with loss" in notes_of(open_source(write_series(tmp_path, LossyImageCompression="01")))
+
+
 def test_folders_without_volumes_say_so(tmp_path: Path) -> None:
     write_slice(tmp_path / "seg.dcm", stored_values()[0], Modality="SEG", SOPClassUID="1.2.840.10008.5.1.4.1.1.66.4")
     with pytest.raises(UnsupportedFormatError, match=r"holds DICOM objects \(segmentation\), but neither"):
