@@ -18,8 +18,18 @@ if TYPE_CHECKING:
 _EVERY_SECONDS = 20.0
 
 
+def partial_path(output: Path) -> Path:
+    """Return where an unfinished mask is kept: a file of the wanted format, or NIfTI where that may be several files."""
+    from napari_medpatch.io.class_files import split_suffix
+    from napari_medpatch.io.export_format import DICOM_SEG, PLY, PNG_SERIES, STL, export_format
+
+    if export_format(output) in (STL, PLY, PNG_SERIES, DICOM_SEG):
+        return output.with_name(f"partial-{split_suffix(output)[0]}.nii.gz")
+    return output.with_name(f"partial-{output.name}")
+
+
 class PartialMask:
-    """Keeps ``partial-<name>`` on disk while the job runs, so that whatever ends it, there is a mask to look at.
+    """Keeps ``partial-<name>`` (see :func:`partial_path`) on disk while the job runs, so that whatever ends it, there is a mask to look at.
 
     It is written in a thread, every twenty seconds, each time whole or not at all. A job that ends sooner
     writes none, unless it is stopped.
@@ -35,7 +45,7 @@ class PartialMask:
     """
 
     def __init__(self, source: "Source", output: Path, model: str) -> None:
-        self.path = output.with_name("partial-" + output.name)
+        self.path = partial_path(output)
         self._source = source
         self._model = model
         self._classes: tuple[str, ...] = ()
