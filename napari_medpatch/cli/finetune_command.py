@@ -3,7 +3,7 @@
 import argparse
 from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from napari_medpatch.cli.common import (
     add_source_options,
@@ -13,10 +13,7 @@ from napari_medpatch.cli.common import (
     print_line,
 )
 from napari_medpatch.cli.progress import consume
-
-if TYPE_CHECKING:
-    from napari_medpatch.annotate.sparse import SparseLabels
-    from napari_medpatch.io.source import Source
+from napari_medpatch.cli.sparse_labels import read_sparse_labels
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -31,6 +28,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--predict", type=Path, metavar="MASK", help="also write the new mask of this image")
     parser.add_argument("--probabilities", type=Path, metavar="FILE", help="also write its probability maps")
     parser.add_argument("--classes", type=names, metavar="A,B", help="names of the classes painted as 2, 3, …")
+    parser.add_argument(
+        "--origins",
+        type=Path,
+        metavar="FILE",
+        help="where labels come from; interpolated and predicted ones are left out",
+    )
+    parser.add_argument(
+        "--use-accepted", action="store_true", help="learn from those of --origins too; never score on them"
+    )
     parser.add_argument("--seed", type=int, default=0, help="default 0")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, mps (default auto)")
     parser.add_argument("--json", action="store_true", help="print the run record")
@@ -44,7 +50,7 @@ def run(arguments: argparse.Namespace) -> int:
     from napari_medpatch.train.fine_tune import fine_tune
 
     with closing(open_one(arguments.path, arguments)) as source:
-        labels = _labels(arguments, source)
+        labels = read_sparse_labels(arguments.labels, source, arguments.classes, arguments.origins)
         base = resolve_model(arguments.base) if arguments.base else None
         for path in filter(None, (arguments.predict, arguments.probabilities)):
             check_output(path, source)
@@ -65,20 +71,12 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _labels(arguments: argparse.Namespace, source: "Source") -> "SparseLabels":
-    from napari_medpatch.annotate.sparse import SparseLabels
-    from napari_medpatch.io.labels_file import read_labels
-
-    array = read_labels(arguments.labels, source)
-    foreground = arguments.classes or tuple(f"class {n}" for n in range(1, max(2, int(array.max()))))
-    return SparseLabels(array, ("background", *foreground))
-
-
 def _settings(arguments: argparse.Namespace) -> Any:
     from napari_medpatch.train.fine_tune import FineTuneSettings
 
     wants_mask = arguments.predict is not None or arguments.probabilities is not None
     options: dict[str, Any] = {"device": arguments.device, "seed": arguments.seed, "predict": wants_mask}
+    options["use_accepted"] = arguments.use_accepted
     if arguments.seconds is not None:
         options["seconds"] = arguments.seconds
     if arguments.steps is not None:

@@ -21,6 +21,7 @@ COMMANDS = {
     "classify": "classify the patches of slides, photographs or a folder of patches",
     "explain": "show where a patch classifier looked, as a map of a region",
     "segment": "segment a volume, photograph or slide",
+    "interpolate": "fill between painted slices of a volume",
     "finetune": "train a model from sparse labels painted on one image",
     "evaluate": "compare a mask with the truth",
     "export": "convert an image, mask, map, score file or model to another format",
