@@ -1,7 +1,7 @@
-"""Clean a mask by rules from the model's card.
+"""The rules of model cards for cleaning a mask.
 
-Rules apply to each class by itself; ``{"classes": {"lung": {...}}}`` replaces them for one class. They are carried
-out by the steps of :mod:`napari_medpatch.infer.clean`, in the order of this table.
+Rules apply to each class by itself; ``{"classes": {"lung": {...}}}`` replaces them for one class. They stand
+for steps of :mod:`napari_medpatch.infer.clean`, in the order of this table.
 
 =====================  ==============================================================================
 ``min_component_ml``   drop connected pieces smaller than this many millilitres (volumes)
@@ -22,9 +22,7 @@ from typing import Any
 from napari_medpatch.errors import BundleError
 from napari_medpatch.infer.clean.amount import Size
 from napari_medpatch.infer.clean.components import DropSmall, FillHoles, KeepLargest
-from napari_medpatch.infer.clean.job import clean
 from napari_medpatch.infer.clean.step import CleanStep
-from napari_medpatch.infer.clean.work import Mask, named
 from napari_medpatch.infer.edges import AIR_EDGE
 
 _SIZES = {
@@ -35,34 +33,6 @@ _SIZES = {
 }
 """Unit of a rule, and the unit of voxels that it needs."""
 RULES = (*_SIZES, "keep_largest", "fill_holes", AIR_EDGE)
-
-
-def postprocess(
-    mask: Mask, rules: Mapping[str, Any], *, voxel: Sequence[float], unit: str, class_names: Sequence[str] = ()
-) -> Mask:
-    """Return a cleaned copy of a mask.
-
-    Parameters
-    ----------
-    mask : ndarray
-        ``(*spatial)`` uint8, 0 background, 1… classes.
-    rules : mapping
-        See above.
-    voxel : sequence of float
-        Size of a voxel along each axis, in ``unit``.
-    unit : str
-        ``"mm"``, ``"um"`` or ``"px"``.
-    class_names : sequence of str
-        Foreground classes in order, for rules by class.
-
-    Raises
-    ------
-    BundleError
-        If a rule is unknown, or needs another unit.
-    """
-    check_rules(rules, class_names)
-    names = named(class_names, mask)
-    return clean(mask, rule_steps(rules, names, unit), voxel=voxel, unit=unit, class_names=names)[0]
 
 
 def rule_steps(rules: Mapping[str, Any], class_names: Sequence[str], unit: str) -> tuple[CleanStep, ...]:

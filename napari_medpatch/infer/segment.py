@@ -5,10 +5,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from napari_medpatch.events import Finished, Job
+from napari_medpatch.events import Finished, Job, Noted
 from napari_medpatch.infer.block_store import BlockStore
 from napari_medpatch.infer.decide import check_threshold
 from napari_medpatch.infer.edges import air_edge
+from napari_medpatch.infer.multiplanar import segment_all_axes
 from napari_medpatch.infer.network_pass import network_pass
 from napari_medpatch.infer.overlap import decider
 from napari_medpatch.infer.piece_maker import PieceMaker
@@ -69,11 +70,14 @@ def segment(
         If ``parts`` cannot be written.
     """
     settings = settings or SegmentSettings()
+    if settings.axis == "all" and source.kind == "volume" and bundle.card.task == "segment-2d":
+        yield from segment_all_axes(source, bundle, settings, parts)
+        return
     begun = time.perf_counter()
     card = bundle.card
     check_threshold(settings.threshold)
     check_rules(card.postprocess, card.class_names[1:])
-    plan = plan_segmentation(source, card, settings.axis)
+    plan = plan_segmentation(source, card, None if settings.axis == "all" else settings.axis)
     runner = make_runner(bundle, device=settings.device, precision=settings.precision, slice_axis=plan.slice_axis)
     settings = replace(settings, skip_air=_skips_air(settings, card))
     maker = _maker(plan, settings, card)
@@ -92,6 +96,8 @@ def segment(
     yield from run.blocks()
     if settings.postprocess and card.postprocess:
         yield from run.clean(card.postprocess)
+    if not run.canvas.mask.any():
+        yield Noted(f"{card.name} found no {' and no '.join(card.class_names[1:])} in {source.path.name}.", "warning")
     yield Finished(segment_result(run, bundle, settings, time.perf_counter() - begun))
 
 

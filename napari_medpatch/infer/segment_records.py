@@ -2,12 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from napari_medpatch.geometry import GridTransform
+from napari_medpatch.infer.clean.history import CleanRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,8 +27,9 @@ class SegmentSettings:
         Also make probability maps.
     threshold : float, optional
         Operating point instead of the model's own; see :func:`napari_medpatch.infer.decide.decide`.
-    axis : int, optional
-        Slice axis of a 2D model on a volume; 0, the axial slices, by default.
+    axis : int or "all", optional
+        Slice axis of a 2D model on a volume: 0 axial, 1 coronal, 2 sagittal slices; by default the card's.
+        ``"all"`` averages all three, see :mod:`napari_medpatch.infer.multiplanar`.
     block_voxels : int, optional
         Largest block the network sees; chosen from the memory by default. The result does not depend on it.
     postprocess : bool
@@ -48,7 +50,7 @@ class SegmentSettings:
     precision: str = "auto"
     probabilities: bool = True
     threshold: float | None = None
-    axis: int | None = None
+    axis: int | Literal["all"] | None = None
     block_voxels: int | None = None
     postprocess: bool = True
     uncertainty: bool = False
@@ -80,6 +82,8 @@ class SegmentResult:
     uncertainty : ndarray or None
         uint8, shape of the mask: entropy of the classes, background included, as a share of the largest
         possible one × 255.
+    cleaned : CleanRecord or None
+        What the model's own clean-up changed; ``cleaned.delta.undo(mask)`` takes it back.
     """
 
     mask: npt.NDArray[np.uint8]
@@ -90,3 +94,4 @@ class SegmentResult:
     downsample: tuple[float, ...] = ()
     transform: GridTransform | None = None
     uncertainty: npt.NDArray[np.uint8] | None = None
+    cleaned: CleanRecord | None = None

@@ -30,6 +30,7 @@ def segment_result(run: "SegmentRun", bundle: "Bundle", settings: SegmentSetting
         "air_skipped": round(run.skipped / max(1, canvas.mask.size), 4),
         "threshold": run.maker.threshold,
         "postprocess": dict(card.postprocess) if settings.postprocess else {},
+        "clean_up": [run.cleaned.to_record()] if run.cleaned is not None else [],
     }
     if isinstance(run.runner, UNetRunner) and run.runner.trial is not None:
         provenance["bfloat16_speedup"] = run.runner.trial.speedup
@@ -42,4 +43,5 @@ def segment_result(run: "SegmentRun", bundle: "Bundle", settings: SegmentSetting
         plan.downsample,
         plan.transform,
         uncertainty=canvas.uncertainty,
+        cleaned=run.cleaned,
     )

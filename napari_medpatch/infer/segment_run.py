@@ -5,17 +5,19 @@ from collections import deque
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from typing import Any
 
-from napari_medpatch.events import BlockSegmented, Event, Noted, Started, Working
+from napari_medpatch.events import BlockSegmented, Event, Finished, Noted, Started, Working
 from napari_medpatch.geometry import Box
 from napari_medpatch.infer.block_order import from_there_on
 from napari_medpatch.infer.block_store import BlockStore
 from napari_medpatch.infer.body import find_body
+from napari_medpatch.infer.clean.history import CleanRecord
+from napari_medpatch.infer.clean.job import CleanResult, clean_up
 from napari_medpatch.infer.decide import relative_logits
 from napari_medpatch.infer.device import is_out_of_memory
 from napari_medpatch.infer.mask_canvas import MaskCanvas
 from napari_medpatch.infer.network_pass import NetworkPass
 from napari_medpatch.infer.piece_maker import PieceMaker
-from napari_medpatch.infer.postprocess import postprocess
+from napari_medpatch.infer.postprocess import rule_steps
 from napari_medpatch.infer.resample import FloatArray
 from napari_medpatch.infer.runner import Runner
 from napari_medpatch.infer.segment_plan import SegmentPlan
@@ -74,6 +76,7 @@ class SegmentRun:
         self.done = 0
         self.resumed = 0
         self.skipped = 0
+        self.cleaned: CleanRecord | None = None
 
     def blocks(self) -> Iterator[Event]:
         """Run the network over all blocks that an earlier run did not finish."""
@@ -104,11 +107,16 @@ class SegmentRun:
     def clean(self, rules: Mapping[str, Any]) -> Iterator[Event]:
         """Clean the mask and send what changed."""
         plan = self.plan
-        cleaning = patiently(
-            postprocess, self.canvas.mask, rules, voxel=plan.voxel, unit=plan.unit, class_names=self.classes
-        )
-        cleaned = yield from saying(Working(self.total), cleaning)
-        box = self.canvas.replace_mask(cleaned)
+        steps = rule_steps(rules, self.classes, plan.unit)
+        for event in clean_up(plan.voxel, self.canvas.mask, steps, class_names=self.classes, unit=plan.unit):
+            if isinstance(event, Finished):
+                yield from self._take(event.result)
+            elif isinstance(event, Working):
+                yield Working(self.total)
+
+    def _take(self, cleaned: CleanResult) -> Iterator[Event]:
+        self.cleaned = cleaned.undo
+        box = self.canvas.replace_mask(cleaned.mask)
         if box is not None:
             self.done = self.total
             yield self._segmented(box)
@@ -160,7 +168,7 @@ class SegmentRun:
         kept = [box for box, planes in self.store.load() if self.canvas.put_planes(box, planes)]
         for box in kept:
             self._advance(box.size)
-        self.resumed = self.done
+        self.resumed = sum(len(self.maker.pieces(box)) for box in kept)
         return kept
 
     def _is_known(self, core: Box, kept: Sequence[Box]) -> bool:

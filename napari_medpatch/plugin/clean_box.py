@@ -88,6 +88,7 @@ class CleanBox(MoreSection):
         forget(layer)
         if record is not None:
             history(layer).add(record)
+        self.changes.setText(record.in_words() if record is not None else "")
         self.mask.choose(layer)
         self._on_mask()
 
@@ -151,8 +152,8 @@ class CleanBox(MoreSection):
         if layer is None or layer not in self.viewer.layers:
             self.row.say("The mask was removed, so that nothing was cleaned.")
             return
-        record = result.undo
-        self.changes.setText("\n".join(change.in_words() for change in result.changes))
+        record: CleanRecord = result.undo
+        self.changes.setText(record.in_words())
         if not record.delta.voxels and record.names_before == record.names_after:
             self.row.say("Nothing had to be changed.")
             return
@@ -162,7 +163,7 @@ class CleanBox(MoreSection):
     def _on_preview(self, found: Preview) -> None:
         if self._layer is None or self._layer not in self.viewer.layers:
             return
-        self.changes.setText("\n".join(change.in_words() for change in found.result.changes))
+        self.changes.setText(found.result.undo.in_words())
         show_change(self.viewer, self._layer, found.values)
         self.row.say("Preview: green would be added or change its class, orange removed. Nothing is changed yet.")
 
@@ -237,4 +238,4 @@ def _painted(stayed: int) -> str:
 
 def _told(record: CleanRecord) -> str:
     """Return the steps of a clean-up in one line."""
-    return ", ".join(str(step["step"]) for step in record.record.get("steps", ())) or "clean-up"
+    return ", ".join(change.step for change in record.changes) or "clean-up"

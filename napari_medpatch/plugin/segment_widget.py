@@ -86,7 +86,7 @@ class SegmentWidget(Tab):
         if self.overlay is not None:
             self.overlay.on_result(result)
             if self.overlay.layers:
-                self.clean_box.take_run(self.overlay.layers[-1], getattr(result, "cleaned", None))
+                self.clean_box.take_run(self.overlay.layers[-1], result.cleaned)
             self.row.say(
                 f"Finished in {result.seconds:.0f} s: layer {self.overlay.layers[-1].name}."
                 if self.overlay.layers

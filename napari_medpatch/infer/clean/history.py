@@ -1,12 +1,12 @@
 """Undo and redo of clean-ups, as many as were done."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from napari_medpatch.infer.clean.changes import StepChange
 from napari_medpatch.infer.clean.delta import MaskDelta
 
 
@@ -20,14 +20,22 @@ class CleanRecord:
         What changed.
     names_before, names_after : tuple of str
         Classes.
-    record : mapping
-        For provenance: the steps and what each changed.
+    changes : tuple of StepChange
+        What each step did.
     """
 
     delta: MaskDelta
     names_before: tuple[str, ...]
     names_after: tuple[str, ...]
-    record: Mapping[str, Any] = field(default_factory=dict)
+    changes: tuple[StepChange, ...] = ()
+
+    def to_record(self) -> dict[str, Any]:
+        """Return the steps and what each changed, JSON-serialisable, for provenance."""
+        return {"steps": [change.to_record() for change in self.changes], "class_names": list(self.names_after)}
+
+    def in_words(self) -> str:
+        """Return a line per step: what it changed."""
+        return "\n".join(change.in_words() for change in self.changes)
 
 
 @dataclass(slots=True)
@@ -64,4 +72,4 @@ class CleanHistory:
 
     def records(self) -> list[dict[str, Any]]:
         """Return what is in force, for provenance."""
-        return [dict(each.record) for each in self.done]
+        return [each.to_record() for each in self.done]

@@ -34,24 +34,26 @@ class CleanResult:
         ``(*spatial)`` uint8, 0 background, 1… classes.
     class_names : tuple of str
         Of the values 1, 2, ….
-    changes : tuple of StepChange
-        What each step did.
     undo : CleanRecord
-        What changed altogether; ``undo.delta.undo(mask)`` takes it back.
+        What changed, by step and altogether; ``undo.delta.undo(mask)`` takes it back.
     seconds : float
         Wall time.
     """
 
     mask: Mask
     class_names: tuple[str, ...]
-    changes: tuple[StepChange, ...]
     undo: CleanRecord
     seconds: float
 
     @property
+    def changes(self) -> tuple[StepChange, ...]:
+        """What each step did."""
+        return self.undo.changes
+
+    @property
     def provenance(self) -> dict[str, Any]:
         """What was done, JSON-serialisable."""
-        return dict(self.undo.record)
+        return self.undo.to_record()
 
 
 def clean_up(
@@ -102,16 +104,15 @@ def clean_up(
     chosen = [parse_step(step) if isinstance(step, str) else step for step in steps]
     yield Started(len(chosen), "steps")
     work = Work(np.array(values, order="C"), named(class_names, values), place)
-    first_names, changes = tuple(work.names), []
+    first_names, changes = tuple(work.names), list[StepChange]()
     for index, step in enumerate(chosen):
         changes.append((yield from _apply(step, work, index)))
         yield Noted(changes[-1].in_words())
         yield from (Noted(note, "warning") for note in work.notes)
         work.notes.clear()
     delta = yield from saying(Working(len(chosen)), patiently(MaskDelta.between, values, work.mask))
-    record = {"steps": [change.to_record() for change in changes], "class_names": list(work.names)}
-    undo = CleanRecord(delta, first_names, tuple(work.names), record)
-    yield Finished(CleanResult(work.mask, tuple(work.names), tuple(changes), undo, time.perf_counter() - begun))
+    undo = CleanRecord(delta, first_names, tuple(work.names), tuple(changes))
+    yield Finished(CleanResult(work.mask, tuple(work.names), undo, time.perf_counter() - begun))
 
 
 def clean(

@@ -2,10 +2,21 @@ import numpy as np
 import pytest
 
 from napari_medpatch.errors import BundleError
-from napari_medpatch.infer.postprocess import postprocess, rule_steps
+from napari_medpatch.infer.clean.job import clean
+from napari_medpatch.infer.clean.work import named
+from napari_medpatch.infer.postprocess import check_rules, rule_steps
 
 HOLES = {"fill_holes": True}
 MM = {"voxel": (1.0, 1.0, 1.0), "unit": "mm"}
+
+
+def postprocess(
+    mask: np.ndarray, rules: dict, *, voxel: tuple[float, ...], unit: str, class_names: tuple[str, ...] = ()
+) -> np.ndarray:
+    """Clean a mask as a job does by its model's card."""
+    check_rules(rules, class_names)
+    names = named(class_names, mask)
+    return clean(mask, rule_steps(rules, names, unit), voxel=voxel, unit=unit, class_names=names)[0]
 
 
 def two_cubes() -> np.ndarray:

@@ -213,14 +213,32 @@ def test_cleaning_sends_what_it_changed(tmp_path: Path) -> None:
     raw = run(segment(source, bundle, SegmentSettings(postprocess=False)))
     assert np.array_equal(raw.mask == 1, truth)
     assert raw.provenance["postprocess"] == {}
+    assert raw.provenance["clean_up"] == []
+    assert raw.cleaned is None
+
+
+def test_what_the_models_own_clean_up_changed_is_recorded_and_can_be_undone(tmp_path: Path) -> None:
+    truth = ball((30, 30, 30), (1, 1, 1), 9)
+    speck = truth.copy()
+    speck[2, 2, 2] = True
+    bundle = darkness(tmp_path / "dark", below=0.4, postprocess={"min_component_ml": 0.1})
+    source = volume(speck, (1.0, 1.0, 1.0))
+    raw = run(segment(source, bundle, SegmentSettings(postprocess=False)))
+    result = run(segment(source, bundle))
+    (record,) = result.provenance["clean_up"]
+    assert record["steps"][0]["step"] == "drop:0.1ml"
+    assert sum(record["steps"][0]["removed"].values()) == (raw.mask != result.mask).sum() > 0
+    assert result.cleaned.delta.undo(result.mask) == 0
+    assert np.array_equal(result.mask, raw.mask)
 
 
 def test_values_that_are_no_hounsfield_units_are_noted(tmp_path: Path) -> None:
     bundle = darkness(tmp_path / "dark", below=0.4)
     mr = ArraySource(np.arange(27000, dtype=np.int16).reshape(30, 30, 30) % 900, "volume", (1.0, 1.0, 1.0))
     notes = [event for event in segment(mr, bundle) if isinstance(event, Noted)]
-    assert [note.level for note in notes] == ["warning"]
+    assert [note.level for note in notes] == ["warning"] * 2
     assert "between 0 and 899" in notes[0].message
+    assert "found no " in notes[1].message
     ct = volume(ball((30, 30, 30), (1, 1, 1), 9), (1.0, 1.0, 1.0))
     assert not [event for event in segment(ct, bundle) if isinstance(event, Noted)]
 
