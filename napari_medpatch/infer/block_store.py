@@ -102,5 +102,6 @@ class BlockStore:
 
 
 def remove_blocks(folder: Path) -> None:
-    """Delete the blocks of a run whose result is safe."""
-    BlockStore(folder, "").remove()
+    """Delete the blocks of a run whose result is safe; those of its axes too, where it averaged several."""
+    for place in (*folder.glob("axis-*"), folder):
+        BlockStore(place, "").remove()
