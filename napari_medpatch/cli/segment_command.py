@@ -35,7 +35,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--uncertainty", type=Path, metavar="FILE", help="also write the entropy of the classes, 0 to 1"
     )
-    parser.add_argument("--axis", type=int, choices=[0, 1, 2], help="slice axis of a 2D model on a volume")
+    parser.add_argument(
+        "--axis",
+        type=slices,
+        metavar="A",
+        help="slices that a 2D model sees of a volume: axial (0), coronal (1), sagittal (2), or all, averaged "
+        "(default: as the model's config.json says)",
+    )
     parser.add_argument("--threshold", type=float, help="operating point instead of the model's own")
     parser.add_argument(
         "--skip-air",
@@ -47,6 +53,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_source_options(parser)
     add_device_options(parser)
     add_export_options(parser)
+
+
+def slices(text: str) -> int | str:
+    """Read the name or number of an axis."""
+    known: dict[str, int | str] = {"axial": 0, "coronal": 1, "sagittal": 2, "0": 0, "1": 1, "2": 2, "all": "all"}
+    if text not in known:
+        raise argparse.ArgumentTypeError(f"{text!r} is none of axial, coronal, sagittal, 0, 1, 2 and all")
+    return known[text]
 
 
 def run(arguments: argparse.Namespace) -> int:
