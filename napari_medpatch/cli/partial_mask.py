@@ -19,7 +19,7 @@ _EVERY_SECONDS = 20.0
 
 
 def partial_path(output: Path) -> Path:
-    """Return where an unfinished mask is kept: a file of the wanted format, or NIfTI where that may be several files."""
+    """Return where an unfinished mask is kept: a file of the wanted format, NIfTI where that may be several files."""
     from napari_medpatch.io.class_files import split_suffix
     from napari_medpatch.io.export_format import DICOM_SEG, PLY, PNG_SERIES, STL, export_format
 
@@ -29,7 +29,9 @@ def partial_path(output: Path) -> Path:
 
 
 class PartialMask:
-    """Keeps ``partial-<name>`` (see :func:`partial_path`) on disk while the job runs, so that whatever ends it, there is a mask to look at.
+    """Keeps a file on disk while the job runs, so that whatever ends it, there is a mask to look at.
+
+    See :func:`partial_path` for its name.
 
     It is written in a thread, every twenty seconds, each time whole or not at all. A job that ends sooner
     writes none, unless it is stopped.
