@@ -26,6 +26,9 @@ _API = {
     "write_gallery": "infer.gallery",
     "segment": "infer.segment",
     "SegmentSettings": "infer.segment",
+    "clean": "infer.clean.job",
+    "clean_up": "infer.clean.job",
+    "parse_step": "infer.clean.registry",
     "fine_tune": "train.fine_tune",
     "FineTuneSettings": "train.fine_tune",
     "SparseLabels": "annotate.sparse",
@@ -40,6 +43,10 @@ _API = {
     "zoo_bundle": "models.zoo",
     "download_model": "models.zoo",
     "export_path": "io.export",
+    "write_mask": "io.export",
+    "write_probabilities": "io.export",
+    "write_volume": "io.export",
+    "ExportOptions": "io.export_options",
 }
 __all__ = ["__version__", *_API]
 
