@@ -129,13 +129,20 @@ def _rectangles(mask: npt.NDArray[np.bool_]) -> tuple[Ints, Ints]:
 
 def _reach_cut_sides(coarse: Floats, edge: Sequence[float], start: Ints, stop: Ints) -> None:
     """Let rectangles reach the sides of the volume on which there is lung; in place."""
-    lung = (coarse > _AIR_HU) & (coarse <= _DENSE_HU)
     for axis in (0, 1):
-        area = edge[0] * edge[2 - axis]
-        if lung.take(0, axis=axis + 1).sum() * area >= _CUT_MM2:
+        least = _CUT_MM2 / (edge[0] * edge[2 - axis])
+        if _lung(coarse.take(0, axis=axis + 1)) >= least:
             start[:, axis] = np.where(stop[:, axis] > 0, 0, start[:, axis])
-        if lung.take(-1, axis=axis + 1).sum() * area >= _CUT_MM2:
+        if _lung(coarse.take(-1, axis=axis + 1)) >= least:
             stop[:, axis] = np.where(stop[:, axis] > 0, coarse.shape[axis + 1], 0)
+
+
+def _lung(plane: Floats) -> int:
+    """Count what is denser than air and less dense than tissue; smoothed, for air is noisy."""
+    from scipy.ndimage import uniform_filter
+
+    smooth = uniform_filter(plane, 3, mode="nearest")
+    return int(((smooth > _AIR_HU) & (smooth <= _DENSE_HU)).sum())
 
 
 def _widened(start: Ints, stop: Ints, margin: int) -> tuple[Ints, Ints]:

@@ -40,6 +40,11 @@ class _Chunk:
             first += piece.shape[2]
         return result
 
+    @property
+    def count(self) -> int:
+        """Rows that are left."""
+        return sum(piece.shape[2] for piece in self._pieces)
+
     def forget(self, row: int) -> bool:
         """Drop pieces that end before ``row``; returns whether any is left."""
         while self._pieces and self._first + self._pieces[0].shape[2] <= row:
@@ -105,6 +110,10 @@ class Layer:
         needed = min(self._needed)
         self._chunks = {index: chunk for index, chunk in self._chunks.items() if chunk.forget(needed)}
         return pieces
+
+    def held(self) -> int:
+        """Return how many rows are kept for later questions."""
+        return sum(chunk.count for chunk in self._chunks.values())
 
     def _index(self, row: int) -> int:
         return (row - self.phase) // self.chunk
@@ -256,7 +265,8 @@ class UNetStream:
                 layer = Pool(layer, chunk >> level)
             layer = self._stage([layer], stage, chunk >> level)
             skips.append(layer)
-        skips.pop()
+        self._skips = skips
+        skips = skips[:-1]
         for level in reversed(range(len(weights.decoder))):
             wide = Upsample(layer, weights.upsample[level], chunk >> level)
             layer = self._stage([skips[level], wide], weights.decoder[level], chunk >> level)
@@ -286,6 +296,10 @@ class UNetStream:
         """
         pieces = yield from self._logits.rows(self._reader, start, stop, stop if then is None else then)
         return torch.cat([piece.float() for piece in pieces], dim=2)
+
+    def rows_held(self) -> int:
+        """Return how many rows wait in the skip connections."""
+        return sum(layer.held() for layer in self._skips)
 
     def _stage(self, inputs: Sequence[Layer], kernels: Sequence[Kernel], chunk: int) -> Layer:
         for kernel in kernels:

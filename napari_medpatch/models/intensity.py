@@ -12,7 +12,8 @@ kind                      meaning
 ========================  ==================================================================================
 
 ``clip`` false lets ``hu_window`` and ``percentile`` go on beyond their range. Statistics are those of the volume
-at the model's working resolution; what is not a number counts as the lowest value.
+at the model's working resolution; what is not a number counts as the lowest value. ``skip_air`` true, for the kinds
+of HU, says that nothing is to be found in the air around a patient, so that it need not be looked at.
 """
 
 import math
@@ -33,8 +34,8 @@ MEASURED_KINDS = ("zscore", "percentile")
 HU_KINDS = ("hu_window", "mean_std")
 _SLAB_VOXELS = 8_000_000
 _KEYS = {
-    "hu_window": {"low", "high", "to", "clip"},
-    "mean_std": {"low", "high", "mean", "std"},
+    "hu_window": {"low", "high", "to", "clip", "skip_air"},
+    "mean_std": {"low", "high", "mean", "std", "skip_air"},
     "zscore": {"low", "high", "nonzero", "above"},
     "percentile": {"lower", "upper", "to", "clip"},
 }
@@ -137,6 +138,8 @@ def check_intensity(card: "ModelCard") -> str:
         raise _wrong(card, "percentiles from 0 to 100, lower below upper, are needed")
     if not isinstance(values.get("to", (0, 1)), list | tuple) or len(values.get("to", (0, 1))) != 2:
         raise _wrong(card, "'to' must be two numbers such as [0, 1]")
+    if not isinstance(values.get("skip_air", False), bool):
+        raise _wrong(card, "'skip_air' is true or false")
     return kind
 
 

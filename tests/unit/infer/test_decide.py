@@ -49,3 +49,27 @@ def test_thresholds_lie_between_0_and_1(value: float) -> None:
     with pytest.raises(MedPatchError, match="between 0 and 1"):
         check_threshold(value)
     assert check_threshold(None) is None
+
+
+def test_uncertainty_is_the_entropy_as_a_share_of_the_largest() -> None:
+    logits = torch.randn(4, 5, 6, 7) * 3
+    logits[:, 0] = 0
+    logits[2, 1, 0, 0] = 200
+    _, _, found = decide(relative_logits(logits), None, maps=False, uncertainty=True)
+    assert found is not None
+    p = logits.double().softmax(dim=0)
+    expected = (-(p * p.clamp_min(1e-300).log()).sum(dim=0) / np.log(4)).numpy()
+    assert np.abs(found / 255 - expected).max() <= 0.5 / 255 + 1e-5
+    assert (found[0] == 255).all()
+    assert found[1, 0, 0] == 0
+
+
+def test_uncertainty_of_one_class_is_largest_at_the_border() -> None:
+    relative = np.linspace(-8, 8, 17, dtype=np.float32)[None]
+    labels, maps, found = decide(relative, 0.5, maps=True, uncertainty=True)
+    assert found is not None
+    assert found.argmax() == 8
+    assert found[8] == 255
+    assert np.array_equal(found, found[::-1])
+    assert maps is not None
+    assert labels.dtype == found.dtype == np.uint8
