@@ -111,9 +111,20 @@ def show(viewer: "napari.Viewer", source: "Source", name: str = "") -> "napari.l
     viewer.add_layer(layer)
     # A slide beside a CT volume would be a speck: look at what was just opened.
     viewer.fit_to_view(layers=[layer])
+    if source.kind == "volume":
+        _go_into(viewer, layer)
     say_what_is_unknown(source)
     keep_company(source)
     return layer  # type: ignore[return-value]
+
+
+def _go_into(viewer: "napari.Viewer", layer: "napari.layers.Layer") -> None:
+    """Move to the middle slice if the present one lies outside, as after a longer volume."""
+    bounds = layer.extent.world
+    for axis in viewer.dims.not_displayed[-layer.ndim :]:
+        low, high = bounds[:, axis - viewer.dims.ndim]
+        if not low <= viewer.dims.point[axis] <= high:
+            viewer.dims.set_point(axis, (low + high) / 2)
 
 
 def say_what_is_unknown(source: "Source") -> None:

@@ -36,6 +36,9 @@ class OpenWidget(Tab):
         layout.addWidget(self.status)
         self.opening_row = OpeningRow(self.opener.runner)
         layout.addWidget(self.opening_row)
+        self.notes = note()
+        self.notes.setAccessibleName("Notes on this image")
+        layout.addWidget(self.notes)
         self.slide_box, self.volume_box = self._slide_box(), VolumeBox(self.current)
         self.volume_box.volume_chosen.connect(self._change_volume)
         layout.addWidget(self.slide_box)
@@ -44,11 +47,19 @@ class OpenWidget(Tab):
 
     def on_image(self) -> None:
         kind = self.current.kind
+        self._show_notes()
         self.slide_box.setVisible(kind == "slide")
         self.volume_box.setVisible(kind == "volume")
         self.volume_box.on_image()
         if kind == "slide":
             self._show_slide()
+
+    def _show_notes(self) -> None:
+        """Keep in sight what the reader noted, such as missing slices: a notification is gone in a moment."""
+        live = self.current.live
+        notes = list(live.metadata.get("notes", ())) if live is not None else []
+        self.notes.setText("\n".join(f"Note: {sentence}" for sentence in notes))
+        self.notes.setVisible(bool(notes))
 
     def _say(self, sentence: str) -> None:
         self.status.setText(sentence)

@@ -22,6 +22,7 @@ class OpeningRow(JobRow):
     def __init__(self, runner: JobRunner, parent: QWidget | None = None) -> None:
         super().__init__(runner, "", "", parent, beginning="")
         self.run_button.hide()
+        self.stop_button.setText("Stop")  # the letters of this tab are taken
         self.stop_button.setToolTip("Stop opening; nothing is changed.")
         self.bar.setAccessibleName("Progress of opening")
         self._patience = QTimer(self)

@@ -103,6 +103,27 @@ def test_notes_of_the_series_are_shown(tmp_path: Path, said: list[str]) -> None:
     assert any("1 slice is missing of 9 and was interpolated" in sentence for sentence in said)
 
 
+def test_notes_stay_in_sight_in_the_open_tab(panel: MedPatchPanel, tmp_path: Path, qtbot: Any) -> None:
+    there = [0, 1, 2, 4, 5, 6, 7, 8]
+    write_series(tmp_path / "gap", stored_values((9, 5, 4))[there], places=[n * 2.5 for n in there])
+    write_series(tmp_path / "ct")
+    tab = panel.open_tab
+    for name, noted in (("gap", True), ("ct", False)):
+        with qtbot.waitSignal(tab.opener.opened, timeout=20000):
+            tab.opener.open([tmp_path / name])
+        assert tab.notes.isHidden() is not noted
+        assert ("Note: 1 slice is missing of 9" in tab.notes.text()) is noted
+
+
+def test_a_shorter_volume_is_not_left_of_the_present_slice(tmp_path: Path) -> None:
+    viewer = ViewerModel()
+    open_paths(viewer, [write_series(tmp_path / "long", stored_values((60, 5, 4)))])
+    viewer.dims.set_point(0, 140)
+    (layer,) = open_paths(viewer, [write_series(tmp_path / "short")])
+    assert viewer.dims.point[0] == pytest.approx(6.25, abs=2.5)
+    assert layer.extent.world[1, 0] < 140
+
+
 def test_an_inverted_series_is_shown_inverted(tmp_path: Path) -> None:
     folder = write_series(tmp_path / "mr", PhotometricInterpretation="MONOCHROME1", **MR)
     (layer,) = open_paths(ViewerModel(), [folder])
