@@ -28,7 +28,7 @@ def listen_to_hover(viewer: "ViewerModel", callback: Callable[[Any], None], modi
         alive = method()
         if alive is None or not isalive(alive.__self__):  # type: ignore[attr-defined]
             viewer.mouse_move_callbacks.remove(on_move)
-        elif viewer.dims.ndisplay == 2 and [str(key) for key in event.modifiers] == [modifier]:
+        elif viewer.dims.ndisplay == 2 and len(event.modifiers) == 1 and modifier in event.modifiers:
             alive(tuple(event.position))
 
     viewer.mouse_move_callbacks.append(on_move)

@@ -37,7 +37,7 @@ class PlaneView(QWidget):
         self._order = (axis, *(other for other in range(3) if other != axis))
         self.model = ViewerModel(title=self.name, order=self._order)
         self._fitted: float | None = None
-        self.qt_viewer = QtViewer(self.model)
+        self.qt_viewer: QtViewer | None = QtViewer(self.model)
         # Files dropped here would be opened in a viewer that shows only what the main one has.
         self.qt_viewer.setAcceptDrops(False)
         self.qt_viewer.setAccessibleName(f"{self.name} plane")
@@ -64,13 +64,16 @@ class PlaneView(QWidget):
 
     def halt(self) -> None:
         """Stop the slider's animation: it would go on in a thread when the window closes."""
-        self.qt_viewer.dims.stop()
+        if self.qt_viewer is not None:
+            self.qt_viewer.dims.stop()
 
     def shut(self) -> None:
         """Let go of canvas and viewer."""
         self.halt()
         self.marks.remove()
-        self.qt_viewer.close()
+        if self.qt_viewer is not None:
+            self.qt_viewer.close()
+        self.qt_viewer = None
 
     def showEvent(self, event: QEvent) -> None:
         super().showEvent(event)

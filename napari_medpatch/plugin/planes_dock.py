@@ -110,8 +110,7 @@ class PlanesDock(QWidget):
     def _connect(self) -> None:
         self.cursor.moved.connect(self._draw)
         self.cursor.turned.connect(self._letter)
-        # Later: the layer that leaves is still being taken out.
-        self.mirror.emptied.connect(lambda: QTimer.singleShot(0, self.leave))
+        self.mirror.emptied.connect(self.leave)
         for view in self.views:
             view.shown.connect(lambda shown, model=view.model: self.mirror.hide(model, hidden=not shown))
             self.mirror.filled.connect(view.fit)

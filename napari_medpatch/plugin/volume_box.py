@@ -2,9 +2,9 @@
 
 import weakref
 from collections.abc import Callable
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from qtpy.compat import isalive
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QGroupBox, QPushButton, QVBoxLayout, QWidget
 
@@ -114,13 +114,18 @@ class VolumeBox(QGroupBox):
         self.window_box.drag.attach(viewer)
         me = weakref.ref(self)
         for index in range(len(HU_PRESETS)):
-            viewer.bind_key(f"Alt-{index + 1}", partial(_use_preset, me, index), overwrite=True)
+            viewer.bind_key(f"Alt-{index + 1}", _preset_key(me, index), overwrite=True)
 
 
-def _use_preset(box: "weakref.ref[VolumeBox]", index: int, _viewer: "ViewerModel") -> None:
-    alive = box()
-    if alive is not None:
-        alive.use_preset(index)
+def _preset_key(box: "weakref.ref[VolumeBox]", index: int) -> "Callable[[ViewerModel], None]":
+    """Return what a key of a preset does; napari wants a function with a name."""
+
+    def use_preset(_viewer: "ViewerModel") -> None:
+        alive = box()
+        if alive is not None and isalive(alive):
+            alive.use_preset(index)
+
+    return use_preset
 
 
 def _toggle(text: str, tip: str, action: Callable[[bool], object]) -> QPushButton:

@@ -64,8 +64,8 @@ class WindowDrag(QObject):
 
     def layer_for(self, event: Any, viewer: "ViewerModel") -> "napari.layers.Image | None":
         """Return the layer that a press of a mouse button is about, None if the press means something else."""
-        shift = [str(key) for key in event.modifiers] == ["Shift"]
-        plain = not event.modifiers
+        shift = len(event.modifiers) == 1 and "Shift" in event.modifiers
+        plain = len(event.modifiers) == 0
         ours = (event.button == _RIGHT and (shift or (plain and self.with_right_button))) or (
             event.button == _MIDDLE and plain
         )
