@@ -61,7 +61,11 @@ class ModelChooser(QWidget):
         self.card.setTextFormat(Qt.TextFormat.PlainText)
         self.card.setAccessibleName("Model card")
         self.read_button = button("Model card…", "Training data, scores, and what it is not for.", self._on_read)
-        self.browse_button = button("&Browse…", "Use a model bundle from a folder.", self._on_browse)
+        self.browse_button = button(
+            "&Browse…",
+            "Use a model from a folder: a bundle of ours, a network with a short config.json, or a MONAI bundle.",
+            self._on_browse,
+        )
         self.export_button = ModelExport()
         self.download = ZooDownload()
         self.download.downloaded.connect(self._on_downloaded)
@@ -225,10 +229,12 @@ class ModelChooser(QWidget):
 
     def _on_read(self) -> None:
         bundle = self.bundle()
-        readme = bundle.path / "README.md" if bundle is not None else None
-        if bundle is None or readme is None:
+        if bundle is None:
             return
-        text = readme.read_text(encoding="utf-8") if readme.is_file() else describe_card(bundle)
+        # MONAI's bundles keep theirs in docs.
+        places = [bundle.path / "README.md", bundle.path / "docs" / "README.md"]
+        readme = next((place for place in places if place.is_file()), None)
+        text = readme.read_text(encoding="utf-8") if readme is not None else describe_card(bundle)
         show_text(self, f"Model card of {bundle.card.name}", text)
 
 
@@ -244,6 +250,13 @@ def _name_of(chosen: "Bundle | ZooModel | None") -> str:
     return chosen.name if _is_zoo(chosen) else chosen.card.name
 
 
+_ORIGINS = {
+    "torchscript": "\nA TorchScript program of its authors.",
+    "torch.export": "\nA torch.export program of its authors.",
+    "monai": "\nA MONAI bundle.",
+}
+
+
 def describe_card(bundle: "Bundle") -> str:
     """Return classes, working resolution and licence in two lines."""
     card = bundle.card
@@ -255,7 +268,9 @@ def describe_card(bundle: "Bundle") -> str:
         look = "works at " + " × ".join(f"{v:g}" for v in card.spacing) + f" {unit}"
     else:
         look = "works on the image's own pixels" if card.spacing is None else "works relative to the field of view"
-    return f"Classes: {names}.\n{look[0].upper()}{look[1:]}. Licence: {card.licence}."
+    return (
+        f"Classes: {names}.\n{look[0].upper()}{look[1:]}. Licence: {card.licence}.{_ORIGINS.get(card.architecture, '')}"
+    )
 
 
 def show_text(parent: QWidget, title: str, markdown: str) -> QDialog:

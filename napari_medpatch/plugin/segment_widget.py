@@ -5,6 +5,7 @@ from typing import Any
 from qtpy.QtWidgets import QVBoxLayout
 
 from napari_medpatch.events import Event, Job
+from napari_medpatch.models.intensity import HU_KINDS
 from napari_medpatch.plugin.clean_box import CleanBox
 from napari_medpatch.plugin.form import check, note
 from napari_medpatch.plugin.inference_settings import where_models_run
@@ -14,6 +15,7 @@ from napari_medpatch.plugin.links import source_of
 from napari_medpatch.plugin.live_mask import LiveMask
 from napari_medpatch.plugin.model_chooser import ModelChooser
 from napari_medpatch.plugin.settings import keep, preference
+from napari_medpatch.plugin.slice_choice import SliceChoice
 from napari_medpatch.plugin.tab import Tab
 
 _TASKS = {"volume": ("segment-3d", "segment-2d"), "photo": ("segment-2d",), "slide": ("segment-2d",)}
@@ -33,6 +35,7 @@ class SegmentWidget(Tab):
         )
         self.probabilities.toggled.connect(lambda on: keep("segment", "probabilities", bool(on)))
         self.model_note = note()
+        self.slices = SliceChoice()
         self.runner = JobRunner(self)
         self.row = JobRow(self.runner, "&Run", "Segment the current image.")
         self.row.run_button.clicked.connect(lambda _checked=False: self.run())
@@ -41,6 +44,7 @@ class SegmentWidget(Tab):
         self.model.changed.connect(self._say_model)
         layout.addWidget(self.model)
         layout.addWidget(self.model_note)
+        layout.addWidget(self.slices)
         layout.addWidget(self.probabilities)
         layout.addWidget(self.row)
         self.clean_box = CleanBox(self.current)
@@ -62,12 +66,13 @@ class SegmentWidget(Tab):
             self.row.say("Choose a model first.")
             return
         where, wanted = where_models_run(), self.probabilities.isChecked()
-        own = self.clean_box.rules.use.isChecked()
+        own, axis = self.clean_box.rules.use.isChecked(), self.slices.axis
 
         def make_job() -> Job:
             from napari_medpatch.infer.segment import SegmentSettings, segment
 
-            return segment(source_of(image), bundle, SegmentSettings(probabilities=wanted, postprocess=own, **where))
+            settings = SegmentSettings(probabilities=wanted, postprocess=own, axis=axis, **where)
+            return segment(source_of(image), bundle, settings)
 
         self.overlay = LiveMask(self.viewer, image, bundle.card.name, probabilities=wanted)
         self.runner.start(make_job)
@@ -96,14 +101,16 @@ class SegmentWidget(Tab):
     def _say_model(self) -> None:
         """Say what the model needs that the image does not promise."""
         bundle = self.model.bundle()
-        self.clean_box.rules.show_model(bundle.card if bundle is not None else None)
+        card = bundle.card if bundle is not None else None
+        self.clean_box.rules.show_model(card)
+        self.slices.show_for(card, self.current.kind)
         sentence = ""
         if bundle is None:
             sentence = "No model fits this image; browse to a bundle, or train one in the Paint & learn tab."
-        elif (bundle.card.in_channels == 3) == (self.current.kind == "volume"):
-            fits = "colour pictures" if bundle.card.in_channels == 3 else "volumes"
+        elif (bundle.card.intensity.get("kind") == "rgb") == (self.current.kind == "volume"):
+            fits = "colour pictures" if bundle.card.intensity.get("kind") == "rgb" else "volumes"
             sentence = f"This model is for {fits}; choose another one."
-        elif bundle.card.intensity.get("kind") == "hu_window" and self._is_not_ct():
+        elif bundle.card.intensity.get("kind") in HU_KINDS and self._is_not_ct():
             sentence = "This model expects CT values in HU; those of this image do not look like it."
         self.model_note.setText(sentence)
         self.model_note.setVisible(bool(sentence))
