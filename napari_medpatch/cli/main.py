@@ -22,6 +22,7 @@ COMMANDS = {
     "explain": "show where a patch classifier looked, as a map of a region",
     "segment": "segment a volume, photograph or slide",
     "interpolate": "fill between painted slices of a volume",
+    "clean": "clean a mask in steps: pieces, holes, edges, left and right",
     "finetune": "train a model from sparse labels painted on one image",
     "evaluate": "compare a mask with the truth",
     "export": "convert an image, mask, map, score file or model to another format",

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_medpatch.cli.clean_options import add_clean_options, clean_steps, cleaned
 from napari_medpatch.cli.common import (
     add_device_options,
     add_model_options,
@@ -53,6 +54,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_source_options(parser)
     add_device_options(parser)
     add_export_options(parser)
+    add_clean_options(parser)
 
 
 def slices(text: str) -> int | str:
@@ -73,11 +75,13 @@ def run(arguments: argparse.Namespace) -> int:
         bundle = resolve(arguments)
         for path, kind in _outputs(arguments):
             check_output(path, source, kind)
+        steps = clean_steps(arguments, source, bundle.card.class_names[1:])
         parts = arguments.output.with_name(arguments.output.name + ".parts")
         with closing(PartialMask(source, arguments.output, bundle.card.name)) as partial:
             job = segment(source, bundle, _settings(arguments), parts=parts)
             try:
                 result = consume(job, "segment", quiet=arguments.quiet, also=partial.take)
+                result = cleaned(arguments, source, result, steps)
                 written = _write(arguments, source, result, bundle.card.name)
             except (KeyboardInterrupt, SystemExit):
                 partial.save()
@@ -109,6 +113,7 @@ def _settings(arguments: argparse.Namespace) -> Any:
         threshold=arguments.threshold,
         skip_air=arguments.skip_air,
         resume=not arguments.no_resume,
+        postprocess=not arguments.no_clean,
     )
 
 

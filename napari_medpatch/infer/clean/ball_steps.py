@@ -24,9 +24,8 @@ class BallStep(CleanStep):
 
     example: ClassVar[str] = "2mm"
 
-    def check(self, work: Work) -> None:
-        """Also raise if the unit does not fit."""
-        CleanStep.check(self, work)
+    def fits(self, work: Work) -> None:
+        """Raise if the unit does not fit."""
         self._ball(work)
 
     def _ball(self, work: Work) -> Ball:

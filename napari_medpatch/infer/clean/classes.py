@@ -107,9 +107,8 @@ class LimitHU(CleanStep):
                 part[inside & ~self._within(values)] = 0
             yield rows.stop / len(work.mask)
 
-    def check(self, work: Work) -> None:
-        """Also raise if there is no scan to look at."""
-        CleanStep.check(self, work)
+    def fits(self, work: Work) -> None:
+        """Raise if there is no scan to look at."""
         if work.place.read is None:
             raise SettingsError(_NO_SCAN)
 

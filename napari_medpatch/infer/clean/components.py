@@ -80,9 +80,8 @@ class DropSmall(CleanStep):
 
         return work.by_class(self.classes, treat)
 
-    def check(self, work: Work) -> None:
-        """Also raise if the unit does not fit."""
-        CleanStep.check(self, work)
+    def fits(self, work: Work) -> None:
+        """Raise if the unit does not fit."""
         self.size.in_voxels(work.place.voxel, work.place.unit)
 
     @property

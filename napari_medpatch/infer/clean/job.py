@@ -104,6 +104,8 @@ def clean_up(
     chosen = [parse_step(step) if isinstance(step, str) else step for step in steps]
     yield Started(len(chosen), "steps")
     work = Work(np.array(values, order="C"), named(class_names, values), place)
+    for step in chosen:
+        step.fits(work)
     first_names, changes = tuple(work.names), list[StepChange]()
     for index, step in enumerate(chosen):
         changes.append((yield from _apply(step, work, index)))
@@ -126,6 +128,29 @@ def clean(
     """Clean a mask at once and return it with its classes; parameters as :func:`clean_up`."""
     result: CleanResult = run(clean_up(voxel, mask, steps, class_names=class_names, unit=unit))
     return result.mask, result.class_names
+
+
+def try_steps(source: "Source", steps: Sequence[CleanStep], class_names: Sequence[str]) -> tuple[str, ...]:
+    """Try steps on nothing, before a mask is made with much work.
+
+    Returns
+    -------
+    tuple of str
+        The classes that the cleaned mask will have.
+
+    Raises
+    ------
+    SettingsError
+        If a step does not fit the image or names a class that is not there when its turn has come.
+    """
+    shape = source.levels[0].shape
+    work = Work(np.zeros((1,) * len(shape), np.uint8), list(class_names), Place.on(source, shape))
+    for step in steps:
+        step.fits(work)
+        step.check(work)
+        for _ in step.apply(work):
+            pass
+    return tuple(work.names)
 
 
 def _apply(step: CleanStep, work: Work, index: int) -> Generator[Event, None, StepChange]:

@@ -59,9 +59,8 @@ class Smooth(CleanStep):
             part[free] = inner[free]
             yield rows.stop / len(view)
 
-    def check(self, work: Work) -> None:
-        """Also raise if the unit does not fit."""
-        CleanStep.check(self, work)
+    def fits(self, work: Work) -> None:
+        """Raise if the unit does not fit."""
         self.sigma.on_grid(work.place.voxel, work.place.unit)
 
     @property

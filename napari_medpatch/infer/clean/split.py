@@ -49,11 +49,14 @@ class SplitLeftRight(CleanStep):
                     work.notes.append(f"{work.names[value - 1].removeprefix('right ')}: {found.note}")
                 yield from ((done + 0.8 + 0.2 * share) / len(boxes) for share in _write(view, value, found))
 
-    def check(self, work: Work) -> None:
-        """Also raise for pictures, and where there would be too many classes or two of one name."""
-        CleanStep.check(self, work)
+    def fits(self, work: Work) -> None:
+        """Raise for pictures."""
         if work.mask.ndim != 3:
             raise SettingsError("Left and right can be told apart in volumes only; leave split-left-right out.")
+
+    def check(self, work: Work) -> None:
+        """Also raise where there would be too many classes or two of one name."""
+        CleanStep.check(self, work)
         names = sided(work.names, work.values_of(self.classes))
         if len(names) > _MOST_CLASSES:
             raise SettingsError(f"Splitting would make {len(names)} classes; a mask holds {_MOST_CLASSES}.")

@@ -30,8 +30,11 @@ class CleanStep:
         """Change the mask in place, yielding the share done several times a second where that is possible."""
         raise NotImplementedError
 
+    def fits(self, work: Work) -> None:
+        """Raise :class:`SettingsError` before the first step if this one does not fit the image."""
+
     def check(self, work: Work) -> None:
-        """Raise :class:`SettingsError` now if the step cannot be applied."""
+        """Raise :class:`SettingsError` when its turn has come if this step does not fit the classes."""
         work.values_of(self.classes)
 
     @property
