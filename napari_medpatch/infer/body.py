@@ -130,10 +130,11 @@ def _rectangles(mask: npt.NDArray[np.bool_]) -> tuple[Ints, Ints]:
 def _reach_cut_sides(coarse: Floats, edge: Sequence[float], start: Ints, stop: Ints) -> None:
     """Let rectangles reach the sides of the volume on which there is lung; in place."""
     for axis in (0, 1):
+        side = np.moveaxis(coarse, axis + 1, 0)
         least = _CUT_MM2 / (edge[0] * edge[2 - axis])
-        if _lung(coarse.take(0, axis=axis + 1)) >= least:
+        if _lung(side[0]) >= least:
             start[:, axis] = np.where(stop[:, axis] > 0, 0, start[:, axis])
-        if _lung(coarse.take(-1, axis=axis + 1)) >= least:
+        if _lung(side[-1]) >= least:
             stop[:, axis] = np.where(stop[:, axis] > 0, coarse.shape[axis + 1], 0)
 
 
