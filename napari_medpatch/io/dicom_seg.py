@@ -17,9 +17,11 @@ from napari_medpatch.io.class_files import class_name
 from napari_medpatch.io.dicom_segments import Maker, segment_descriptions
 from napari_medpatch.io.dicom_source_files import SeriesSlices, SourceFiles, read_source_files
 from napari_medpatch.io.export_steps import Steps, in_thread
+from napari_medpatch.io.orientation import voxel_sizes
 from napari_medpatch.io.source import AnyArray, Source
 
 _SERIES_NUMBER_OFFSET = 1000
+_MOST = 2**31 - 1
 
 
 def check_dicom_source(source: Source, path: Path) -> None:
@@ -81,8 +83,10 @@ def write_dicom_seg(
     count = frames.shape[3] if frames.ndim == 4 else max(len(class_names), int(frames.max()))
     names = [class_name(value, class_names) for value in range(1, count + 1)]
 
+    step_mm = voxel_sizes(source.grid.affine)[2]  # type: ignore[attr-defined]
+
     def write(temporary: Path) -> None:
-        files = read_source_files(slices.files)
+        files = read_source_files(slices.files, step_mm)
         pixels = slices.in_file_order(frames, files.frames)
         _segmentation(pixels, files, path, segment_descriptions(names, colours, maker), maker).save_as(temporary)
 
@@ -111,7 +115,7 @@ def _segmentation(frames: AnyArray, files: SourceFiles, path: Path, descriptions
             segmentation_type=SegmentationTypeValues.FRACTIONAL if is_map else SegmentationTypeValues.BINARY,
             segment_descriptions=descriptions,
             series_instance_uid=hd.UID(),
-            series_number=files.series_number + _SERIES_NUMBER_OFFSET,
+            series_number=min(files.series_number + _SERIES_NUMBER_OFFSET, _MOST),
             sop_instance_uid=hd.UID(),
             instance_number=1,
             manufacturer="napari-medpatch",

@@ -1,5 +1,6 @@
 """The headers of the series that a DICOM-SEG refers to."""
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,7 @@ _MAY_BE_EMPTY = (
     *("AccessionNumber", "ReferringPhysicianName", "PositionReferenceIndicator"),
 )
 """Attributes of type 2: they must be there, and anonymised files often lack them."""
+_SEXES = ("", "M", "F", "O")
 _NEEDED = {
     "StudyInstanceUID": "the study",
     "SeriesInstanceUID": "the series",
@@ -127,8 +129,15 @@ def check_identified(source: Source) -> None:
     read_source_files(SeriesSlices.of(source).files[:1])
 
 
-def read_source_files(paths: Sequence[Path]) -> SourceFiles:
+def read_source_files(paths: Sequence[Path], step_mm: float = 1.0) -> SourceFiles:
     """Read the headers; what may be empty and is missing is added empty.
+
+    Parameters
+    ----------
+    paths : sequence of Path
+        In the order of the slices.
+    step_mm : float
+        From slice to slice, for files that do not give their thickness.
 
     Raises
     ------
@@ -139,6 +148,11 @@ def read_source_files(paths: Sequence[Path]) -> SourceFiles:
     """
     import pydicom
 
+    from napari_medpatch.io.dicom_header import quiet_pydicom
+
+    quiet_pydicom()
+    # It remarks on names of people that are written without the sign between family and given name.
+    warnings.filterwarnings("ignore", module=r"highdicom\.")
     datasets = []
     for path in paths:
         with reading(path):
@@ -148,8 +162,24 @@ def read_source_files(paths: Sequence[Path]) -> SourceFiles:
             raise OutputError(
                 f"{path} does not identify {missing[0]}, which a DICOM-SEG must refer to; choose .nii.gz or .seg.nrrd."
             )
-        for key in _MAY_BE_EMPTY:
-            if key not in dataset:
-                setattr(dataset, key, None)
+        _repair(dataset, step_mm)
         datasets.append(dataset)
     return SourceFiles(paths[0].parent, datasets)
+
+
+def _repair(dataset: Any, step_mm: float) -> None:
+    """Make a header fit to be repeated: what may be empty is there, and empty where its value is none."""
+    from pydicom.valuerep import DA, TM
+
+    for key in _MAY_BE_EMPTY:
+        if key not in dataset:
+            setattr(dataset, key, None)
+    if str(dataset.PatientSex or "") not in _SEXES:
+        dataset.PatientSex = None
+    for key, kind in (("StudyDate", DA), ("PatientBirthDate", DA), ("StudyTime", TM)):
+        try:
+            kind(dataset.get(key) or None)
+        except ValueError:
+            setattr(dataset, key, None)
+    if not dataset.get("SliceThickness") and "PerFrameFunctionalGroupsSequence" not in dataset:
+        dataset.SliceThickness = step_mm

@@ -225,6 +225,26 @@ def test_a_series_without_identifiers_cannot_be_referred_to(tmp_path, changes, s
     assert [path.name for path in tmp_path.iterdir()] == ["ct"]
 
 
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"PatientSex": "U", "StudyTime": ""},
+        {"SliceThickness": None, "SeriesNumber": None},
+        {"PatientName": "x" * 60, "SeriesNumber": 2**31 - 1},
+        {"SpecificCharacterSet": "ISO_IR 192", "PatientName": "山田^太郎"},
+        dict.fromkeys(("PatientID", "PatientName", "StudyDate")),
+    ],
+    ids=str,
+)
+def test_headers_that_are_slightly_wrong_are_no_obstacle(tmp_path, changes):
+    source = open_source(write_series(tmp_path / "ct", **STUDY | changes))
+    mask = some_mask(source)
+    path = write_mask(mask, source, tmp_path / "m.dcm")
+    assert np.array_equal(read_labels(path, source), mask)
+    measures = hd.seg.segread(path).SharedFunctionalGroupsSequence[0].PixelMeasuresSequence[0]
+    assert measures.SliceThickness == STEP
+
+
 def test_an_empty_mask_and_a_source_that_is_no_series_are_one_sentence(tmp_path, axial):
     with pytest.raises(OutputError, match="the mask is empty"):
         write_mask(some_mask(axial) * 0, axial, tmp_path / "m.dcm")
