@@ -38,8 +38,6 @@ class Tiling:
     multiple: tuple[int, ...]
 
     kind = "exact"
-    sequential = False
-    """Cores are independent of each other, in any order."""
 
     @property
     def canvas(self) -> tuple[int, ...]:

@@ -43,8 +43,6 @@ class WindowTiling:
     slice_axis: int | None = None
 
     kind = "windows"
-    sequential = True
-    """Cores are cheap in array order only: neighbours share windows."""
 
     @property
     def multiple(self) -> tuple[int, ...]:

@@ -47,7 +47,7 @@ def monai_network(folder: Path, *, complain: bool = True) -> tuple[str, dict[str
     try:
         config = read_monai_json(folder / INFERENCE)
         entry = config.get("network_def")
-        if not isinstance(entry, Mapping) or target(entry) not in NETWORKS:
+        if not isinstance(entry, Mapping) or target(entry) not in NETWORKS or not _is_monais(entry):
             raise BundleError(
                 f"The MONAI bundle {folder} has the network {_named(entry)}; those that are built here are "
                 f"{', '.join(NETWORKS)}, others need a TorchScript file {MONAI_SCRIPT}."
@@ -84,6 +84,8 @@ def _derived(folder: Path) -> dict[str, Any]:
     inputs, outputs = _format(metadata, "inputs"), _format(metadata, "outputs")
     prepared = _prepared(config)
     dimensions = len(inputs.get("spatial_shape") or prepared.get("spacing") or (0, 0, 0))
+    if dimensions != 3:
+        raise BundleError(f"The MONAI bundle {folder.name} is for {dimensions}D images, of which no card is derived")
     activation = _activation(config)
     names = _class_names(outputs)
     background = names[:1] != [] and names[0].strip().casefold() == "background"
@@ -91,7 +93,7 @@ def _derived(folder: Path) -> dict[str, Any]:
         raise BundleError(f"The MONAI bundle {folder.name} does not say which of {names} is the background")
     network = {"activation": activation, "background": background} | _windows(config, prepared.pop("orientation"))
     return {
-        "task": f"segment-{dimensions}d",
+        "task": "segment-3d",
         "class_names": ["background", *names[1 if background else 0 :]],
         "in_channels": int(inputs.get("num_channels", 1)),
         "network": network,
@@ -113,14 +115,13 @@ def _prepared(config: Mapping[str, Any]) -> dict[str, Any]:
         key = {"Orientation": "orientation", "Spacing": "spacing"}.get(base, "intensity")
         if key in found or (base not in INTENSITIES and key == "intensity"):
             raise BundleError(f"The MONAI bundle prepares images by {name}, which has no counterpart here")
-        arguments = {k: v for k, v in given.items() if k not in ("keys", "allow_missing_keys", "mode", "device")}
-        values = literal(config, arguments)
         if key == "orientation":
-            found[key] = str(values.get("axcodes"))
+            found[key] = str(literal(config, given.get("axcodes")))
         elif key == "spacing":
-            found[key] = _pixdim(values.get("pixdim"))
+            found[key] = _pixdim(literal(config, given.get("pixdim")))
         else:
-            found[key] = INTENSITIES[base](values)
+            arguments = {k: v for k, v in given.items() if k not in ("keys", "allow_missing_keys")}
+            found[key] = INTENSITIES[base](literal(config, arguments))
     if "orientation" not in found or "intensity" not in found:
         lacks = "Orientationd" if "orientation" not in found else "a transform of its values"
         raise BundleError(f"The MONAI bundle prepares images without {lacks}, so its network's input is not known")
@@ -179,6 +180,12 @@ def _format(metadata: Mapping[str, Any], side: str) -> Mapping[str, Any]:
     if side == "inputs" and len(entries) != 1:
         raise BundleError(f"The MONAI bundle takes the inputs {', '.join(entries)}; one image is what can be given")
     return entry
+
+
+def _is_monais(entry: Mapping[str, Any]) -> bool:
+    """Whether a class is meant that MONAI holds, not one of the same name beside the bundle."""
+    module = str(entry.get("_target_", "")).rpartition(".")[0]
+    return module in ("", "monai.networks.nets") or module.startswith("monai.networks.nets.")
 
 
 def _named(entry: Any) -> str:

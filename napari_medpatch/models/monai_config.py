@@ -27,6 +27,8 @@ def read_monai_json(path: Path) -> dict[str, Any]:
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
+        if path.with_suffix(".yaml").is_file():
+            raise BundleError(f"The MONAI bundle has {path.with_suffix('.yaml').name}; only JSON is read.") from error
         raise BundleError(f"The MONAI bundle lacks {path}; copy the whole bundle again.") from error
     except (OSError, ValueError) as error:
         raise BundleError(f"{path} cannot be read as JSON ({error}); get the bundle again.") from error

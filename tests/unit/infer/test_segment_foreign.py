@@ -203,3 +203,61 @@ def test_half_precision_weights_get_half_precision_pixels(tmp_path: Path) -> Non
     hu = box_in_tissue()
     network = Darkness().to(torch.bfloat16)
     np.testing.assert_array_equal(segmented(write_folder(tmp_path / "half", network), hu).mask, hu < 0)
+
+
+def test_a_stopped_run_goes_on_and_gives_the_same(tmp_path: Path) -> None:
+    hu = np.random.default_rng(0).integers(-1000, 400, (40, 18, 20)).astype(np.int16)
+    bundle = load_bundle(write_folder(tmp_path / "net", Shifted()))
+    source, settings, parts = ArraySource(hu, "volume", (1, 1, 1)), SegmentSettings(device="cpu"), tmp_path / "parts"
+    whole = run(segment(source, bundle, settings))
+    for event in (job := segment(source, bundle, settings, parts=parts)):
+        if isinstance(event, BlockSegmented) and event.box.start[0] >= 8:
+            job.close()
+            break
+    again = run(segment(source, bundle, settings, parts=parts))
+    assert again.provenance["resumed_blocks"] >= 1
+    np.testing.assert_array_equal(again.mask, whole.mask)
+    np.testing.assert_array_equal(again.probabilities, whole.probabilities)
+
+
+@pytest.mark.parametrize("axis", [0, 1, 2])
+def test_slices_of_any_axis_are_resampled_in_their_plane(tmp_path: Path, axis: int) -> None:
+    """Thick slices: each plane has its own two spacings, and the mask lies where the box is."""
+    hu = box_in_tissue((12, 40, 44))
+    folder = write_folder(tmp_path / "flat", Darkness(ndim=2), task="segment-2d", spacing=[1.5, 0.75], network={})
+    result = segmented(folder, hu, (3.0, 1.0, 0.5), axis=axis)
+    voxel, wanted = [3.0, 1.0, 0.5], [1.5, 0.75]
+    moving = [each for each in range(3) if each != axis]
+    shape = [n if each == axis else 0 for each, n in enumerate(hu.shape)]
+    for each, size in zip(moving, wanted, strict=True):
+        shape[each] = int(np.ceil(hu.shape[each] * voxel[each] / size - 1e-6))
+    assert result.provenance["working_shape"] == shape
+    truth = hu < 0
+    assert 2 * (result.mask.astype(bool) & truth).sum() / (result.mask.sum() + truth.sum()) > 0.85
+
+
+class Reddish(torch.nn.Module):
+    """Foreground where red is above blue, whatever the mean colour of what it sees."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        red = (x[:, :1] - x[:, 2:]) * 20
+        return torch.cat([-red, red], dim=1)
+
+
+@pytest.mark.parametrize("kind", ["photo", "slide"])
+def test_colour_networks_segment_photographs_and_slides(tmp_path: Path, kind: str) -> None:
+    rgb = np.full((90, 130, 3), (90, 120, 200), np.uint8)
+    rgb[20:60, 30:100] = (200, 90, 80)
+    folder = write_folder(
+        tmp_path / "red", Reddish(), task="segment-2d", class_names=["background", "red"],
+        intensity={"kind": "rgb"}, network={"window": [64, 64], "overlap": 0.25},
+    )  # fmt: skip
+    result = run(segment(ArraySource(rgb, kind, (0.5, 0.5)), load_bundle(folder), SegmentSettings(device="cpu")))
+    np.testing.assert_array_equal(result.mask, rgb[..., 0] > 150)
+
+
+@pytest.mark.parametrize("precision", ["bfloat16", "fast"])
+def test_other_precisions_are_accepted(tmp_path: Path, precision: str) -> None:
+    hu = box_in_tissue()
+    result = segmented(write_folder(tmp_path / "net", Darkness()), hu, precision=precision)
+    np.testing.assert_array_equal(result.mask, hu < 0)

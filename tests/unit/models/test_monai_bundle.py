@@ -191,6 +191,30 @@ def test_weights_that_are_more_than_tensors_are_never_opened(tmp_path: Path, con
     assert not trace.exists()
 
 
+def test_a_class_of_the_same_name_elsewhere_is_not_monais(tmp_path: Path) -> None:
+    for module in ("scripts.nets", "monailabel.nets", "monai.networks.netsx"):
+        folder = write_monai(
+            tmp_path / "net", network(), network_def={**NETWORK_DEF, "_target_": f"{module}.BasicUNet"}
+        )
+        with pytest.raises(BundleError, match=f"has the network {module}"):
+            load_bundle(folder).load()
+    full = {**NETWORK_DEF, "_target_": "monai.networks.nets.basic_unet.BasicUNet"}
+    load_bundle(write_monai(tmp_path / "net", network(), network_def=full)).load()
+
+
+def test_other_kinds_of_bundles_are_refused_by_name(tmp_path: Path) -> None:
+    folder = write_monai(tmp_path / "flat", network())
+    metadata, _ = monai_files()
+    metadata["network_data_format"]["inputs"]["image"]["spatial_shape"] = [64, 64]
+    (folder / "configs" / "metadata.json").write_text(json.dumps(metadata))
+    with pytest.raises(BundleError, match="is for 2D images"):
+        load_bundle(folder)
+    folder = write_monai(tmp_path / "yaml", network())
+    (folder / "configs" / "inference.json").rename(folder / "configs" / "inference.yaml")
+    with pytest.raises(BundleError, match=r"has inference\.yaml; only JSON is read"):
+        load_bundle(folder)
+
+
 @pytest.mark.parametrize("name", ["metadata.json", "inference.json"])
 @pytest.mark.parametrize("content", ["{", "[]", None])
 def test_damaged_configs_are_one_sentence(tmp_path: Path, name: str, content: str | None) -> None:
