@@ -16,6 +16,8 @@ FOLDER = ""
 """Suffix of a folder with all files of a classification."""
 SLICES = "/"
 """Suffix of a folder of PNG slices: a name without one."""
+MAP_ROLES = ("probability", "uncertainty")
+"""Roles of layers that hold a value from 0 to 1 for each voxel."""
 PATCH_ROLES = ("heat map", "patch values")
 """Roles of layers that draw scores of patches."""
 
@@ -64,7 +66,9 @@ def what_of(layer: "napari.layers.Layer") -> str:
     from napari.layers import Labels
 
     role = role_of(layer)
-    if role in PATCH_ROLES or role in ("grad-cam", "probability"):
+    if role in MAP_ROLES:
+        return "probability"
+    if role in PATCH_ROLES or role == "grad-cam":
         return role
     if isinstance(layer, Labels):
         return "labels"

@@ -106,7 +106,7 @@ class ExportWidget(Tab):
 
     def _siblings(self, layer: "napari.layers.Layer") -> list["napari.layers.Layer"]:
         """Return the maps of all classes of the same job, in the order of classes; PNG holds one only."""
-        if self.format_combo.currentData() == ".png":
+        if self.format_combo.currentData() == ".png" or role_of(layer) != "probability":
             return [layer]
         model = layer.metadata["medpatch"].get("model")
         maps = [

@@ -107,13 +107,13 @@ def saving_values(
     from napari_medpatch.io.export_job import exporting_probabilities
 
     facts = _facts(attributes)
-    if facts.get("role") != "probability":
+    if facts.get("role") not in ("probability", "uncertainty"):
         raise OutputError(
             f"{path} was not written: layer {attributes.get('name', '')} holds no probabilities of MedPatch; choose "
             f"such a layer, or export the image from the Export tab of MedPatch."
         )
     values = np.asarray(data)
-    names = facts.get("class_names", ())
+    names = facts.get("class_names", ()) if facts["role"] == "probability" else ("uncertainty",)
     spatial = len(_live(attributes).levels[0].shape) if _live(attributes) else values.ndim
     if values.ndim == spatial:
         names = names[facts.get("class_index", 0) :][:1]

@@ -137,6 +137,22 @@ def test_the_volume_itself_is_exported_when_it_is_chosen(
     assert np.array_equal(volume.from_original(written), volume.data)
 
 
+def test_an_uncertainty_layer_is_a_map(
+    tab: ExportWidget, mask: Labels, volume: ArraySource, qtbot: Any, tmp_path: Path
+) -> None:
+    image = tab.viewer.layers[0]
+    values = np.random.default_rng(0).integers(0, 256, volume.data.shape).astype(np.uint8)
+    metadata = provenance(image, "uncertainty", class_names=NAMES, model="m")
+    layer = tab.viewer.add_image(values, name="uncertainty", metadata=metadata, **like_source(image))
+    belongs_to(layer, image)
+    tab.choose(layer)
+    choose(tab, ".nii.gz", tmp_path / "u.nii.gz")
+    finish(qtbot, tab.runner, tab.row.run_button.click)
+    written = nibabel.load(tmp_path / "u.nii.gz")
+    np.testing.assert_allclose(volume.from_original(written.get_fdata()), values / 255, atol=1e-6)
+    assert written.header["descrip"].item() == b"medpatch probabilities: 1 uncertainty"
+
+
 def test_a_dicom_series_offers_dicom_seg(tab: ExportWidget, qtbot: Any, tmp_path: Path, real_data: Path) -> None:
     folder = real_data / "ct" / "LIDC-IDRI-0001_dicom_16slices"
     (image,) = open_paths(tab.viewer, [folder])
