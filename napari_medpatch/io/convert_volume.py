@@ -16,8 +16,6 @@ from napari_medpatch.io.label_image import to_labels
 from napari_medpatch.io.label_volume import LabelGrid
 from napari_medpatch.io.labels_file import is_nifti
 from napari_medpatch.io.memory import MemorySource
-from napari_medpatch.io.png_series import is_png_series
-from napari_medpatch.io.png_series_reading import PngSeriesSource
 from napari_medpatch.io.read_volume import read_note, read_volume_file
 from napari_medpatch.io.signature import read_head, signature
 from napari_medpatch.io.source import AnyArray, Source
@@ -27,8 +25,6 @@ def is_volume(path: Path) -> bool:
     """Return whether a file or folder is a volume: NIfTI, NRRD, MetaImage, a DICOM series or slice, PNG slices."""
     from napari_medpatch.io.detect import detect
 
-    if is_png_series(path):
-        return True
     if path.is_dir():
         return detect(path).kind == "volume"
     if is_nifti(path):
@@ -40,8 +36,6 @@ def opened(path: Path, volume_index: int | None = None) -> Generator[Event, None
     """Open an image as a part of a job: its progress is passed on, its result returned."""
     from napari_medpatch.io.detect import open_steps
 
-    if is_png_series(path):
-        return PngSeriesSource(path)
     for event in open_steps(path, volume_index=volume_index):
         if isinstance(event, Finished):
             source: Source = event.result

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from napari_medpatch.io.source import Source
     from napari_medpatch.io.tile_cache import TileCache
 
-Reader = Literal["openslide", "tifffile", "photo", "nifti", "dicom", "itk"]
+Reader = Literal["openslide", "tifffile", "photo", "nifti", "dicom", "itk", "pngs"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ class Detected:
         How it is opened.
     format : str
         Name for people, such as ``"Aperio SVS"``.
-    reader : {"openslide", "tifffile", "photo", "nifti", "dicom", "itk"}
+    reader : {"openslide", "tifffile", "photo", "nifti", "dicom", "itk", "pngs"}
         Who opens it.
     entry : Path
         File to hand to the reader: ``path``, or one file of a folder or pair.
@@ -49,7 +49,7 @@ def detect(path: str | Path, *, kind: Kind | None = None) -> Detected:
     Parameters
     ----------
     path : path-like
-        File, or folder with a DICOM slide or DICOM series.
+        File, or folder with a DICOM slide, a DICOM series or PNG slices of this package.
     kind : {"slide", "photo", "volume"}, optional
         What the user says it is, where a file can be read as a slide and as a photograph.
 
@@ -175,7 +175,10 @@ def _detect_file(path: Path, kind: Kind | None) -> Detected:
 
 def _detect_folder(path: Path) -> Detected:
     from napari_medpatch.io.detect_dicom import find_in_folder
+    from napari_medpatch.io.png_series import is_png_series
 
+    if is_png_series(path):
+        return Detected(path, "volume", "PNG series", "pngs", path)
     index = path.with_name(path.name + ".mrxs")
     if index.is_file() and (path / "Slidedat.ini").is_file():
         return Detected(path, "slide", "MIRAX MRXS", "openslide", index)
@@ -275,6 +278,10 @@ def _volume_steps(found: Detected, mpp: float | Sequence[float] | None, volume_i
         from napari_medpatch.io.itk_volume import itk_steps
 
         return itk_steps(found.entry, volume_index)
+    if found.reader == "pngs":
+        from napari_medpatch.io.png_series_reading import png_series_steps
+
+        return png_series_steps(found.entry)
     from napari_medpatch.io.volume import volume_steps
 
     return volume_steps(found.entry, volume_index)

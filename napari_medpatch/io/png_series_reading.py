@@ -7,9 +7,11 @@ from typing import Any
 import numpy as np
 
 from napari_medpatch.errors import DamagedFileError, UnsupportedFormatError
+from napari_medpatch.events import Finished, Job
 from napari_medpatch.geometry import Spacing
 from napari_medpatch.io.export_note import ExportNote
 from napari_medpatch.io.memory import MemorySource
+from napari_medpatch.io.nifti_values import survey
 from napari_medpatch.io.png_series import FORMAT_NAME, INDEX_NAME, SliceCoding
 from napari_medpatch.io.reading import damaged, reading
 from napari_medpatch.io.source import AnyArray
@@ -36,8 +38,8 @@ class PngSeriesSource(MemorySource):
     def __init__(self, folder: Path) -> None:
         index = _read_index(folder)
         try:
-            window = index["window"] or (None, None)
-            coding = SliceCoding(int(index["axis"]), window[0], window[1], int(index["offset"]))
+            low, high = index["window"] or (None, None)
+            coding = SliceCoding(int(index["axis"]), low, high, int(index["offset"]))
             shape = tuple(int(n) for n in index["shape_zyx"])
             names = [str(name) for name in index["files"]]
             affine = index["affine_xyz_to_ras_mm"]
@@ -53,9 +55,23 @@ class PngSeriesSource(MemorySource):
             array,
             format="PNG series",
             spacing=Spacing(spacing, "mm", "index"),
-            metadata={"notes": []},
+            metadata=_metadata(array, coding, self.note),
             grid=VolumeGrid.of_array(shape, position, spacing),
         )
+
+
+def png_series_steps(folder: Path) -> Job:
+    """Open PNG slices as a job; its result is a :class:`PngSeriesSource`."""
+    yield Finished(PngSeriesSource(folder))
+
+
+def _metadata(array: AnyArray, coding: SliceCoding, note: ExportNote) -> dict[str, Any]:
+    is_ct = note.kind == "image" and survey(array).is_ct
+    windowed = f"The slices hold values from {coding.low} to {coding.high} in 256 steps."
+    return {
+        "value_unit": "HU" if is_ct else "arbitrary units",
+        "notes": [] if coding.low is None else [windowed],
+    }
 
 
 def _read_index(folder: Path) -> dict[str, Any]:

@@ -26,8 +26,6 @@ def read_volume_file(path: Path, volume_index: int | None = None) -> MemorySourc
     """
     from napari_medpatch.io.detect import open_source
 
-    if is_png_series(path):
-        return PngSeriesSource(path)
     source = open_source(path, volume_index=volume_index)
     if not isinstance(source, MemorySource) or source.kind != "volume":
         source.close()

@@ -9,6 +9,7 @@ from volume_cases import affine_of, numbered, orientations, write_nifti1
 
 from napari_medpatch.errors import DamagedFileError, OutputError, UnsupportedFormatError
 from napari_medpatch.io.array_source import ArraySource
+from napari_medpatch.io.detect import open_source
 from napari_medpatch.io.export import write_mask, write_volume
 from napari_medpatch.io.export_options import ExportOptions
 from napari_medpatch.io.labels_file import read_labels
@@ -85,6 +86,16 @@ def test_values_beyond_sixteen_bits_ask_for_a_window(tmp_path):
     with pytest.raises(OutputError, match="give a window"):
         write_volume(floats, tmp_path / "slices")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_of_slices_opens_as_the_volume_it_was(tmp_path, volume):
+    source = open_source(write_volume(volume, tmp_path / "slices"))
+    assert (source.format, source.metadata["value_unit"], source.metadata["notes"]) == ("PNG series", "HU", [])
+    assert np.array_equal(source.data, volume.data)
+    windowed = open_source(write_volume(volume, tmp_path / "w", options=ExportOptions(window=(-1000.0, 0.0))))
+    assert windowed.metadata["notes"] == ["The slices hold values from -1000.0 to 0.0 in 256 steps."]
+    mask = open_source(write_mask(np.ones(volume.data.shape, np.uint8), volume, tmp_path / "m"))
+    assert mask.metadata["value_unit"] == "arbitrary units"
 
 
 def test_an_array_without_a_place_keeps_its_spacing(tmp_path):
