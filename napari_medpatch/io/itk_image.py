@@ -1,7 +1,6 @@
 """NRRD and MetaImage files as SimpleITK reads them: grid and values, nothing converted yet."""
 
 from collections.abc import Generator, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,10 +15,10 @@ from napari_medpatch.io.reading import damaged
 from napari_medpatch.io.source import AnyArray
 from napari_medpatch.io.volume_grid import VolumeGrid
 from napari_medpatch.io.wording import size_text, spacing_text
+from napari_medpatch.patience import patiently, saying
 
 _LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
 _SLAB_VOXELS = 4 << 20
-_POLL_SECONDS = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +52,7 @@ class ItkImage:
 
 
 def read_itk(path: Path) -> Generator[Event, None, ItkImage]:
-    """Read a file, with events while SimpleITK works; closing it makes SimpleITK stop.
+    """Read a file, with events while SimpleITK works, which does not say how far it is.
 
     Raises
     ------
@@ -66,17 +65,9 @@ def read_itk(path: Path) -> Generator[Event, None, ItkImage]:
     reader = SimpleITK.ImageFileReader()
     reader.SetImageIO("NrrdImageIO" if header.format == "NRRD" else "MetaImageIO")
     reader.SetFileName(str(header.path))
-    yield Started(100, "percent")
-    with ThreadPoolExecutor(1) as pool:
-        future: Future[Any] = pool.submit(reader.Execute)
-        try:
-            while wait([future], timeout=_POLL_SECONDS).not_done:
-                yield Working(100 * reader.GetProgress())
-        except GeneratorExit:
-            reader.Abort()
-            raise
+    yield Started(1, "files")
     try:
-        image = future.result()
+        image = yield from saying(Working(0), patiently(reader.Execute))
     except RuntimeError as error:
         raise _unreadable(path, str(error)) from error
     return ItkImage(header, _grid(image, header), _volumes(image, path), image)

@@ -251,7 +251,7 @@ def test_floats_follow_the_rule_for_values(tmp_path: Path) -> None:
 
 def test_opening_is_a_job(tmp_path: Path) -> None:
     events = list(open_steps(written(tmp_path / "a.nrrd", numbered())))
-    assert [(e.total, e.unit) for e in events if isinstance(e, Started)] == [(100, "percent"), (SHAPE[2], "slices")]
+    assert [(e.total, e.unit) for e in events if isinstance(e, Started)] == [(1, "files"), (SHAPE[2], "slices")]
     assert isinstance(events[-1], Finished)
 
 
