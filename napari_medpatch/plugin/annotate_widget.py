@@ -5,7 +5,9 @@ from typing import TYPE_CHECKING, Any
 from qtpy.QtWidgets import QLineEdit, QSpinBox, QVBoxLayout
 
 from napari_medpatch.events import Event, StepDone
+from napari_medpatch.plugin.accepted import accepted_of
 from napari_medpatch.plugin.form import add_row, new_form
+from napari_medpatch.plugin.interpolate_box import InterpolateBox
 from napari_medpatch.plugin.job_row import JobRow, scores_in_words
 from napari_medpatch.plugin.jobs import JobRunner
 from napari_medpatch.plugin.label_box import LabelBox
@@ -13,6 +15,7 @@ from napari_medpatch.plugin.links import source_of
 from napari_medpatch.plugin.live_mask import LiveMask
 from napari_medpatch.plugin.loss_plot import LossPlot
 from napari_medpatch.plugin.model_chooser import ModelChooser
+from napari_medpatch.plugin.origin_box import OriginBox
 from napari_medpatch.plugin.settings import keep, preference
 from napari_medpatch.plugin.strokes import sparse, training
 from napari_medpatch.plugin.tab import Tab
@@ -31,6 +34,7 @@ class AnnotateWidget(Tab):
     def build(self, layout: QVBoxLayout) -> None:
         self.overlay: LiveMask | None = None
         self.box = LabelBox(self.current)
+        self.between, self.origins = InterpolateBox(self.box), OriginBox(self.box)
         self.base = ModelChooser("learning", "base", none="a new model", label="Base &model")
         self.runner = JobRunner(self)
         self.row = JobRow(self.runner, "&Retrain", "Learn from the strokes and draw the improved mask.")
@@ -39,6 +43,8 @@ class AnnotateWidget(Tab):
         self.runner.progressed.connect(self._on_progress)
         self.runner.finished.connect(self._on_result)
         layout.addWidget(self.box)
+        layout.addWidget(self.between)
+        layout.addWidget(self.origins)
         layout.addWidget(self.base)
         layout.addLayout(self._options())
         layout.addWidget(self.row)
@@ -52,6 +58,7 @@ class AnnotateWidget(Tab):
     def on_image(self) -> None:
         if not self.missing():
             self.base.offer(_TASKS[str(self.current.kind)])
+            self.between.setVisible(self.current.kind == "volume")
             self.box.on_image()
 
     def run(self) -> None:
@@ -62,14 +69,18 @@ class AnnotateWidget(Tab):
             return
         base, seconds = self.base.bundle(), float(self.seconds.value())
         classes = self.box.classes
-        strokes = sparse(layer.data.copy(), classes.names(), classes.colours())
+        data, accepted = layer.data.copy(), accepted_of(layer).snapshot()
+        class_names, colours = classes.names(), classes.colours()
         name, device = self.name.text().strip(), str(preference("inference", "device"))
         if self.overlay is None or self.overlay.image is not image or not self.overlay.is_complete:
             # Otherwise the mask of the training before is refreshed in place.
             self.overlay = LiveMask(self.viewer, image, "retrained", probabilities=True, job="Training")
         self.overlay.colours = classes.colours()[1:]
         self.plot.clear()
-        self.runner.start(lambda: training(source_of(image), strokes, base, name=name, seconds=seconds, device=device))
+        options = {"name": name, "seconds": seconds, "device": device, "use_accepted": self.origins.learn.isChecked()}
+        self.runner.start(
+            lambda: training(source_of(image), sparse(data, class_names, colours, accepted), base, **options)
+        )
 
     def _options(self) -> Any:
         self.seconds = QSpinBox()

@@ -3,9 +3,10 @@
 import weakref
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtCore import QEvent, QObject
+from qtpy.QtCore import QEvent, QObject, Signal
 from qtpy.QtWidgets import QVBoxLayout, QWidget
 
+from napari_medpatch.plugin.accepted import accepted_of
 from napari_medpatch.plugin.class_list import ClassList, default_colours
 from napari_medpatch.plugin.current_image import CurrentImage
 from napari_medpatch.plugin.form import add_row, button, combo, new_form, note
@@ -39,7 +40,14 @@ class LabelBox(QWidget):
     ----------
     current : CurrentImage
         What is painted on.
+
+    Signals
+    -------
+    followed
+        Other labels are current, or none.
     """
+
+    followed = Signal()
 
     def __init__(self, current: CurrentImage, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -117,8 +125,9 @@ class LabelBox(QWidget):
         for widget in (self.new_button, self.resume_button, self.classes, self.paint, self.fraction):
             layout.addWidget(widget)
 
-    def _add(self, grid: Grid, strokes: Any) -> None:
-        add_sparse_layer(self.viewer, self.current.layer, grid, self.classes.names(), self.classes.colours(), strokes)
+    def _add(self, grid: Grid, strokes: Any, origins: Any = None) -> None:
+        names, colours = self.classes.names(), self.classes.colours()
+        add_sparse_layer(self.viewer, self.current.layer, grid, names, colours, strokes, origins)
         self.resume_button.hide()
         self._follow()
 
@@ -132,11 +141,17 @@ class LabelBox(QWidget):
         if layer is None:
             self.keeper.watch(None)
             self.fraction.setText("No sparse labels yet.")
-            return
+        else:
+            self._keep(layer)
+        self.followed.emit()
+
+    def _keep(self, layer: "napari.layers.Labels") -> None:
+        """Show the classes of a layer and keep its strokes on disk."""
         facts = layer.metadata["medpatch"]
         self.classes.show_classes(facts["class_names"], facts["colours"])
         place = next((grid.place for grid in self.grids if grid.shape == layer.data.shape), None)
-        save = saver(self.current.layer, lambda: facts["class_names"], lambda: facts["colours"], place)
+        accepted = accepted_of(layer)
+        save = saver(self.current.layer, lambda: facts["class_names"], lambda: facts["colours"], place, accepted)
         self.keeper.watch(layer, save)
 
     def _select_class(self, value: int) -> None:
@@ -176,4 +191,5 @@ class LabelBox(QWidget):
             return
         found = self._found.labels
         self.classes.show_classes(found.class_names, found.colours)
-        self._add(next(grid for grid in self.grids if grid.shape == found.labels.shape), found.labels)
+        grid = next(grid for grid in self.grids if grid.shape == found.labels.shape)
+        self._add(grid, found.labels, found.origins)

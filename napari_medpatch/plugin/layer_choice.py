@@ -68,6 +68,10 @@ class LayerChoice(QWidget):
             self._by_hand = True
             self.list.setCurrentIndex(self._layers.index(layer))
 
+    def refresh(self) -> None:
+        """List the layers that fit now; what fits may depend on more than the layers."""
+        self._follow()
+
     def __len__(self) -> int:
         return sum(layer is not None for layer in self._layers)
 

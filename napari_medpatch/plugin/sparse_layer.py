@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_medpatch.geometry import GridTransform, Spacing, derived_grid
+from napari_medpatch.plugin.accepted import set_accepted
 from napari_medpatch.plugin.class_list import Colour, label_colours
 from napari_medpatch.plugin.layers import like_source, provenance, role_of
 from napari_medpatch.plugin.links import belongs_to, image_of, image_shape, live_source
@@ -76,6 +77,7 @@ def add_sparse_layer(
     names: Sequence[str],
     colours: Sequence[Colour],
     labels: "np.ndarray[Any, Any] | None" = None,
+    origins: "np.ndarray[Any, Any] | None" = None,
 ) -> "napari.layers.Labels":
     """Add a layer of sparse labels: 0 unlabelled, 1 background, 2… classes.
 
@@ -91,6 +93,8 @@ def add_sparse_layer(
         Of label values 1, 2, ….
     labels : ndarray, optional
         uint8 strokes of an earlier session.
+    origins : ndarray, optional
+        Where each of them came from, if not all were painted.
     """
     from napari.layers import Labels
 
@@ -104,6 +108,7 @@ def add_sparse_layer(
         **like_source(image, grid.place),
     )
     colour_layer(layer, names, colours)
+    set_accepted(layer, labels, origins)
     belongs_to(layer, image)
     viewer.add_layer(layer)
     viewer.layers.selection.active = layer

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     import napari.layers
     import numpy as np
 
+    from napari_medpatch.annotate.origins import AcceptedLabels
     from napari_medpatch.annotate.sparse import SparseLabels
     from napari_medpatch.geometry import GridTransform
     from napari_medpatch.io.source import Source
@@ -31,6 +32,7 @@ def saver(
     names: Callable[[], Sequence[str]],
     colours: Callable[[], Sequence["Colour"]],
     place: "GridTransform | None" = None,
+    accepted: "AcceptedLabels | None" = None,
 ) -> "Save":
     """Return what writes strokes into the image's project folder; called in a worker.
 
@@ -42,18 +44,28 @@ def saver(
         Give the classes as they are when it writes.
     place : GridTransform, optional
         Where the labels lie on the image, if not on its own grid.
+    accepted : AcceptedLabels, optional
+        What of them was accepted rather than painted.
     """
 
     def save(labels: "np.ndarray[Any, Any]") -> None:
         from napari_medpatch.annotate.project import Project
 
-        Project.for_source(source_of(image)).save_labels(sparse(labels, names(), colours()), transform=place)
+        strokes = sparse(labels, names(), colours(), accepted)
+        Project.for_source(source_of(image)).save_labels(strokes, transform=place)
 
     return save
 
 
 def training(
-    source: "Source", strokes: "SparseLabels", base: "Bundle | None", *, name: str, seconds: float, device: str
+    source: "Source",
+    strokes: "SparseLabels",
+    base: "Bundle | None",
+    *,
+    name: str,
+    seconds: float,
+    device: str,
+    use_accepted: bool = False,
 ) -> Job:
     """Learn from strokes, as a job; the model and a line about it go to the image's project folder.
 
@@ -63,7 +75,7 @@ def training(
         As :func:`napari_medpatch.train.fine_tune.fine_tune`.
     name : str
         Name of the model among the user's; empty keeps it in the project folder only.
-    seconds, device
+    seconds, device, use_accepted
         Of the training's settings.
     """
     from napari_medpatch.annotate.project import Project
@@ -72,14 +84,21 @@ def training(
 
     project = Project.for_source(source)
     out = user_models_folder() / name if name else project.new_bundle("model")
-    for event in fine_tune(source, strokes, base, FineTuneSettings(seconds=seconds, device=device), out=out):
+    settings = FineTuneSettings(seconds=seconds, device=device, use_accepted=use_accepted)
+    for event in fine_tune(source, strokes, base, settings, out=out):
         if isinstance(event, Finished):
             project.record("fine-tuned", model=str(out), steps=event.result.steps, metrics=dict(event.result.metrics))
         yield event
 
 
-def sparse(labels: "np.ndarray[Any, Any]", names: Sequence[str], colours: Sequence["Colour"]) -> "SparseLabels":
-    """Return labels with their classes."""
+def sparse(
+    labels: "np.ndarray[Any, Any]",
+    names: Sequence[str],
+    colours: Sequence["Colour"],
+    accepted: "AcceptedLabels | None" = None,
+) -> "SparseLabels":
+    """Return labels with their classes, and where they come from unless all were painted."""
     from napari_medpatch.annotate.sparse import SparseLabels
 
-    return SparseLabels(labels, tuple(names), tuple(colours))
+    origins = accepted.origins(labels) if accepted is not None else None
+    return SparseLabels(labels, tuple(names), tuple(colours), origins)

@@ -29,6 +29,7 @@ from napari_medpatch.plugin.sparse_layer import paintable_grids
 class FakeSettings:
     seconds: float
     device: str = "auto"
+    use_accepted: bool = False
 
 
 class FakeTraining:
