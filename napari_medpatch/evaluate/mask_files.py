@@ -13,12 +13,15 @@ from napari_medpatch.evaluate.units import Units
 from napari_medpatch.geometry import Spacing
 from napari_medpatch.io.array_source import ArraySource
 from napari_medpatch.io.detect import open_source
+from napari_medpatch.io.dicom_seg_reading import is_dicom_seg
 from napari_medpatch.io.export_note import ExportNote
 from napari_medpatch.io.label_image import read_label_image, to_labels
 from napari_medpatch.io.labels_file import is_nifti, labels_downsample, read_labels
 from napari_medpatch.io.nifti_export import read_nifti_note
 from napari_medpatch.io.photo_file import photo_format
 from napari_medpatch.io.raster import read_raster
+from napari_medpatch.io.read_volume import read_note
+from napari_medpatch.io.segment_facts import segment_labels
 from napari_medpatch.io.source import AnyArray, Source
 from napari_medpatch.io.wording import size_text, spacing_text
 
@@ -113,8 +116,11 @@ def read_mask(path: Path, source: Source) -> MaskFile:
     if _is_raster(path):
         raster = read_raster(path)
         return _noted(path, read_labels(path, source), None if raster is None else raster.note)
+    if is_dicom_seg(path):
+        return MaskFile(path, read_labels(path, source), segment_labels(path))
+    note = read_note(path)
     with closing(open_source(path)) as other:
-        return MaskFile(path, _on_grid(other, source))
+        return _noted(path, _on_grid(other, source), note)
 
 
 def grid_of(source: Source, shape: tuple[int, ...]) -> GridOfMasks:
