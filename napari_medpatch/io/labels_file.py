@@ -39,7 +39,7 @@ def read_labels(path: str | os.PathLike[str], source: Source) -> Labels:
         If the file cannot be read.
     """
     file = Path(path)
-    if not file.is_dir() and is_nifti(file):
+    if is_nifti(file):
         if source.kind != "volume":
             raise GeometryError(
                 f"{file} is a NIfTI volume and {source.path} a {source.kind}; give labels as PNG or TIFF."
@@ -118,4 +118,4 @@ def is_nifti(path: Path) -> bool:
     """Return whether a file begins as NIfTI, gzipped or not, or is the image file of a pair."""
     if path.suffix.lower() == ".img" and path.with_suffix(".hdr").exists():
         return True
-    return signature(read_head(path)) == "nifti"
+    return not path.is_dir() and signature(read_head(path)) == "nifti"
