@@ -1,8 +1,9 @@
 """Wait for a library call that cannot be interrupted without keeping a job from being stopped."""
 
+import time
 from collections.abc import Callable, Generator
 from concurrent.futures import ThreadPoolExecutor, wait
-from typing import ParamSpec, TypeVar
+from typing import ParamSpec, TypeVar, cast
 
 P = ParamSpec("P")
 S = TypeVar("S")
@@ -40,3 +41,29 @@ def saying(word: S, call: Generator[None, None, T]) -> Generator[S, None, T]:
             result: T = end.value
             return result
         yield word
+
+
+def stepping(word: S, steps: Generator[S, None, T]) -> Generator[S, None, T]:
+    """Run a generator in threads and yield what it yielded last, several times a second, and return its result.
+
+    A step may take long; many short ones run in one go, because handing over to a thread costs more than they do.
+    Closing this abandons the step under way, so that what the generator changes must be seen by nobody else.
+    """
+    last = word
+    while True:
+        ended, last, result = yield from saying(last, patiently(_some_steps, last, steps))
+        if ended:
+            return result
+        yield last
+
+
+def _some_steps(word: S, steps: Generator[S, None, T]) -> tuple[bool, S, T]:
+    """Go on for a moment; returns whether that was the end, the last word, and the result."""
+    until = time.monotonic() + INTERVAL_S
+    try:
+        while True:
+            word = next(steps)
+            if time.monotonic() > until:
+                return False, word, cast("T", None)
+    except StopIteration as end:
+        return True, word, cast("T", end.value)

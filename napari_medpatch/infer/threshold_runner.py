@@ -11,7 +11,7 @@ from napari_medpatch.infer.clean.ball import Ball
 from napari_medpatch.infer.lungs.threshold_lungs import FoundLungs, ThresholdSettings, find_lungs
 from napari_medpatch.infer.resample import FloatArray
 from napari_medpatch.models.intensity import check_intensity, intensity_of
-from napari_medpatch.patience import patiently, saying
+from napari_medpatch.patience import patiently, saying, stepping
 
 if TYPE_CHECKING:
     import torch
@@ -84,32 +84,12 @@ class ThresholdRunner:
 
         scaled = (block[0] - np.float32(self._intensity.start)) / np.float32(self._intensity.stretch)
         hu = scaled * np.float32(self._intensity.scale) + np.float32(self._intensity.shift)
-        steps = find_lungs(hu, self._edge_mm, self._settings)
-        found = yield from _stoppable(steps)
+        found = yield from stepping(0.0, find_lungs(hu, self._edge_mm, self._settings))
         lung = yield from saying(0.95, patiently(_logit, found, self._edge_mm))
         return torch.from_numpy(np.stack([np.zeros_like(lung), lung]))
 
     def release(self) -> None:
         """Nothing is held."""
-
-
-def _stoppable(steps: Generator[float, None, FoundLungs]) -> Generator[float, None, FoundLungs]:
-    """Run each step in a thread, so that a stop need not wait for it."""
-
-    def advance() -> float | FoundLungs:
-        try:
-            return next(steps)
-        except StopIteration as end:
-            result: FoundLungs = end.value
-            return result
-
-    share = 0.0
-    while True:
-        answer = yield from saying(0.9 * share, patiently(advance))
-        if isinstance(answer, FoundLungs):
-            return answer
-        share = answer
-        yield 0.9 * share
 
 
 def _logit(found: FoundLungs, edge_mm: float) -> FloatArray:

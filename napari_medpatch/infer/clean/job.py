@@ -18,7 +18,7 @@ from napari_medpatch.infer.clean.step import CleanStep
 from napari_medpatch.infer.clean.work import Mask, Place, Work, named
 from napari_medpatch.io.export_values import mask_values
 from napari_medpatch.io.wording import size_text
-from napari_medpatch.patience import patiently, saying
+from napari_medpatch.patience import patiently, saying, stepping
 
 if TYPE_CHECKING:
     from napari_medpatch.io.source import Source
@@ -157,15 +157,14 @@ def _apply(step: CleanStep, work: Work, index: int) -> Generator[Event, None, St
     """Apply one step and return what it changed; each piece of it runs in a thread, so that a stop is prompt."""
     step.check(work)
     before, names = work.mask.copy(), list(work.names)
-    shares, done = step.apply(work), float(index)
-    while True:
-        share = yield from saying(Working(done), patiently(next, shares, None))
-        if share is None:
-            break
-        done = index + min(1.0, share)
-        yield Working(done)
+    yield from stepping(Working(index), _shares(step, work, index))
     counting = patiently(compare, str(step), before, work.mask, (names, list(work.names)), work.place.voxel_ml)
     return (yield from saying(Working(index + 1), counting))
+
+
+def _shares(step: CleanStep, work: Work, index: int) -> Generator[Working, None, None]:
+    for share in step.apply(work):
+        yield Working(index + min(1.0, share))
 
 
 def _place(where: "Source | Sequence[float]", shape: tuple[int, ...], unit: str) -> Place:

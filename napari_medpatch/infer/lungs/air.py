@@ -134,8 +134,6 @@ def _around(air: Bools, hu: FloatArray, beyond: Bools) -> Bools:
     if not len(found):
         return np.zeros_like(air)
     medians = labeled_comprehension(hu, numbers, found, np.median, float, 0.0)
-    corners = np.unique(numbers[[0, 0, -1, -1], [0, -1, 0, -1]])
-    gone = (medians < _LUNG_ABOVE) | np.isin(found, corners)
     table = np.zeros(count + 1, bool)
-    table[found[gone]] = True
+    table[found[medians < _LUNG_ABOVE]] = True
     return np.asarray(table[numbers])
