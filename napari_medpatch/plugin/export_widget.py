@@ -16,7 +16,8 @@ from napari_medpatch.plugin.jobs import JobRunner
 from napari_medpatch.plugin.layers import LIVE, role_of
 from napari_medpatch.plugin.links import image_of
 from napari_medpatch.plugin.listen import listen
-from napari_medpatch.plugin.saving import at_once, save_scores, saving_labels, saving_values
+from napari_medpatch.plugin.saving import at_once, saving_labels, saving_values
+from napari_medpatch.plugin.saving_scores import save_scores
 from napari_medpatch.plugin.tab import Tab
 
 if TYPE_CHECKING:

@@ -16,10 +16,11 @@ from napari_medpatch.io.array_source import ArraySource
 from napari_medpatch.io.labels_file import read_labels
 from napari_medpatch.plugin.export_formats import SLICES
 from napari_medpatch.plugin.export_widget import ExportWidget
+from napari_medpatch.plugin.layer_attributes import class_colours
 from napari_medpatch.plugin.layers import layer_data, like_source, provenance
 from napari_medpatch.plugin.links import belongs_to
 from napari_medpatch.plugin.open import open_paths
-from napari_medpatch.plugin.saving import class_colours, save_labels, saving_labels
+from napari_medpatch.plugin.saving import save_labels, saving_labels
 
 NAMES = ["left lung", "heart"]
 

@@ -21,7 +21,8 @@ from napari_medpatch.io.labels_file import read_labels
 from napari_medpatch.io.score_csv import read_patch_scores
 from napari_medpatch.plugin.layers import like_source, provenance
 from napari_medpatch.plugin.open import open_paths
-from napari_medpatch.plugin.saving import save_labels, save_scores
+from napari_medpatch.plugin.saving import save_labels
+from napari_medpatch.plugin.saving_scores import save_scores
 from napari_medpatch.plugin.tissue_layer import add_tissue, find_tissue
 
 
