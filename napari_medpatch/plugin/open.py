@@ -1,6 +1,7 @@
 """Opening files: the one way behind drag-and-drop, ``napari FILE``, the Open tab and the command line."""
 
 import os
+import pathlib
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ from napari_medpatch.plugin.links import bare
 from napari_medpatch.plugin.mask_file import add_mask, is_mask_file, mask_layer_data, reading_mask, volumes_of
 from napari_medpatch.plugin.messages import tell, warn
 from napari_medpatch.plugin.napari_progress import watch_in_napari
+from napari_medpatch.plugin.same_series import JustOpened, files_of
 from napari_medpatch.plugin.settings import preference
 from napari_medpatch.plugin.slide_company import keep_company
 
@@ -23,6 +25,9 @@ if TYPE_CHECKING:
 
     Path = str | os.PathLike[str]
     Choose = Callable[[ChoiceNeededError], int | None]
+
+
+_just_opened = JustOpened()
 
 
 def open_paths(
@@ -47,7 +52,7 @@ def open_paths(
     Returns
     -------
     list of Image
-        One layer per file that opened, in order.
+        One layer per file that opened, in order; one for all files of a DICOM series.
 
     Raises
     ------
@@ -55,12 +60,16 @@ def open_paths(
         At the first file that cannot be opened.
     """
     layers = []
+    seen: set[pathlib.Path] = set()
     for path in paths:
+        if pathlib.Path(path) in seen:
+            continue
         if is_mask_file(path):
             layers.append(add_mask(bare(viewer), run(reading_mask(path, volumes_of(bare(viewer))))))
             continue
         source = open_or_choose(path, mpp=mpp, volume_index=volume_index)
         if source is not None:
+            seen |= files_of(source)
             layers.append(show(viewer, source))
     return layers
 
@@ -159,9 +168,12 @@ def read_layers(path: "Path") -> list[Any]:
 
         mask = watch_in_napari(reading_mask(path, volumes_of(napari.current_viewer())))
         return [mask_layer_data(mask)]
+    if _just_opened.covers(path):
+        return [(None,)]
     source = open_or_choose(path, watch=watch_in_napari)
     if source is None:
         return [(None,)]
+    _just_opened.note(path, source)
     say_what_is_unknown(source)
     keep_company(source)
     return layer_data(source)

@@ -16,6 +16,7 @@ from napari_medpatch.plugin.jobs import JobRunner
 from napari_medpatch.plugin.mask_file import MaskOnImage, add_mask, is_mask_file, reading_mask, volumes_of
 from napari_medpatch.plugin.open import show, tile_cache
 from napari_medpatch.plugin.questions import ask_which
+from napari_medpatch.plugin.same_series import files_of
 from napari_medpatch.plugin.samples import SAMPLES, sample_file
 
 if TYPE_CHECKING:
@@ -101,6 +102,8 @@ class Opener(QObject):
             self.said.emit("")
             return
         self.said.emit("")
+        others = files_of(result)
+        self._queue = [entry for entry in self._queue if entry[0] not in others]
         is_mask = isinstance(result, MaskOnImage)
         self.opened.emit(add_mask(self._viewer, result) if is_mask else show(self._viewer, result))
 

@@ -33,7 +33,7 @@ def _reader(path: Paths, kind: str) -> Reader | None:
     from napari_medpatch.io.detect import detect
 
     if not isinstance(path, str | os.PathLike):
-        if len(path) != 1:
+        if len(path) != 1 and not _are_slices(path):
             return None
         path = path[0]
     if os.path.isdir(path) and (kind == "photo" or os.fspath(path).lower().endswith(_NOT_DICOM)):
@@ -43,6 +43,17 @@ def _reader(path: Paths, kind: str) -> Reader | None:
     except MedPatchError:
         return None if os.path.isdir(path) else read
     return read if found.kind == kind else None
+
+
+def _are_slices(paths: Sequence[str]) -> bool:
+    """Return whether files to be opened as a stack are DICOM slices: these make a stack of themselves."""
+    from napari_medpatch.errors import MedPatchError
+    from napari_medpatch.io.detect import detect
+
+    try:
+        return all(detect(path).reader == "dicom" for path in paths)
+    except MedPatchError:
+        return False
 
 
 def read(path: Paths) -> list[Any]:

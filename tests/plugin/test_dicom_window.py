@@ -103,6 +103,23 @@ def test_notes_of_the_series_are_shown(tmp_path: Path, said: list[str]) -> None:
     assert any("1 slice is missing of 9 and was interpolated" in sentence for sentence in said)
 
 
+def test_all_files_of_a_series_make_one_layer(panel: MedPatchPanel, tmp_path: Path, qtbot: Any) -> None:
+    """Chosen in the dialog, given to a script, dropped on the window, or dropped as a stack."""
+    files = sorted(write_series(tmp_path / "ct").iterdir())
+    tab = panel.open_tab
+    with qtbot.waitSignal(tab.opener.opened, timeout=20000):
+        tab.opener.open(files)
+    qtbot.waitUntil(lambda: not tab.opener.runner.is_running, timeout=20000)
+    assert len(panel.viewer.layers) == 1
+    assert len(open_paths(ViewerModel(), files)) == 1
+    for stack in (False, True):
+        dropped = ViewerModel()
+        dropped.open(files, stack=stack, plugin="napari-medpatch")
+        assert [layer.data.shape for layer in dropped.layers] == [(6, 5, 4)]
+        dropped.open(files[0], plugin="napari-medpatch")
+        assert len(dropped.layers) == 2
+
+
 def test_notes_stay_in_sight_in_the_open_tab(panel: MedPatchPanel, tmp_path: Path, qtbot: Any) -> None:
     there = [0, 1, 2, 4, 5, 6, 7, 8]
     write_series(tmp_path / "gap", stored_values((9, 5, 4))[there], places=[n * 2.5 for n in there])
