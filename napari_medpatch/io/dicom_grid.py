@@ -5,9 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from napari_medpatch.errors import GeometryError
+from napari_medpatch.io.dicom_places import along_normal, normal
 from napari_medpatch.io.dicom_slice import DicomSlice
 from napari_medpatch.io.dicom_spacing import Floats, Lattice, lattice
-from napari_medpatch.io.dicom_stack import Stack, along_normal, normal
+from napari_medpatch.io.dicom_stack import Stack
 from napari_medpatch.io.orientation import Affine
 from napari_medpatch.io.volume_grid import VolumeGrid
 from napari_medpatch.io.wording import spacing_text
