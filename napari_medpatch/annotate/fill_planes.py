@@ -10,7 +10,7 @@ import numpy.typing as npt
 from napari_medpatch.annotate.shape_planes import ShapePlanes
 from napari_medpatch.annotate.signed_distance import FloatArray
 from napari_medpatch.annotate.sparse import LabelArray
-from napari_medpatch.annotate.walker_slab import Slab, doubtful, tiles, walk
+from napari_medpatch.annotate.walker_slab import Slab, band_width, doubtful, tiles, walk
 from napari_medpatch.patience import patiently
 
 FilledPlane: TypeAlias = tuple[int, LabelArray]
@@ -31,7 +31,7 @@ def fill_by_image(
     read: ReadSlab,
     *,
     spacing: tuple[float, ...],
-    band_mm: float,
+    band_mm: float | None,
 ) -> Iterator[FilledPlane | None]:
     """Yield slices as :func:`fill_by_shape`, their borders moved by the image.
 
@@ -49,15 +49,16 @@ def fill_by_image(
         Returns the image from one slice to another, both included, in the window of ``shape``.
     spacing : tuple of float
         Voxel size in the order of ``planes``, mm.
-    band_mm : float
-        How far the border may move.
+    band_mm : float or None
+        How far the border may move; None for what suits the distance to the painted slices.
     """
     stops = sorted({shape.first, shape.last, *(i for i in painted if shape.first <= i <= shape.last)})
     for before, after in pairwise(stops):
         here = planes[(slice(before, after + 1), *shape.window)]
-        labels, unsure, scores = yield from _doubts(shape, here, before, band_mm)
+        bands = [band_mm or band_width(min(place, after - before - place), spacing[0]) for place in range(len(here))]
+        labels, unsure, scores = yield from _doubts(shape, here, before, bands)
         if unsure.any():
-            slab = Slab(read(before, after), labels.copy(), unsure, scores, shape.values, spacing, band_mm)
+            slab = Slab(read(before, after), labels.copy(), unsure, scores, shape.values, spacing, max(bands))
             for window, core in tiles(slab):
                 solved = yield from patiently(walk, slab, window)
                 labels[core] = solved[_inside(core, window)]
@@ -67,7 +68,7 @@ def fill_by_image(
 
 
 def _doubts(
-    shape: ShapePlanes, painted: LabelArray, first: int, band_mm: float
+    shape: ShapePlanes, painted: LabelArray, first: int, bands: Sequence[float]
 ) -> Generator[None, None, tuple[LabelArray, npt.NDArray[np.bool_], npt.NDArray[np.float16]]]:
     """Return a slab's labels by shape, which of them the image may change, and the scores of those.
 
@@ -80,8 +81,8 @@ def _doubts(
         winners = shape.winners(found)
         labels[place] = np.where(plane > 0, plane, winners)
         if 0 < place < len(painted) - 1:
-            unsure[place] = doubtful(found, winners, band_mm) & (plane == 0)
-            scores.append(found[:, unsure[place]].astype(np.float16))
+            unsure[place] = doubtful(found, winners, bands[place]) & (plane == 0)
+            scores.append((found[:, unsure[place]] / bands[place]).astype(np.float16))
     return labels, unsure, np.concatenate(scores, axis=1)
 
 

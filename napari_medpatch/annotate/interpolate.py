@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from napari_medpatch.annotate.painted_planes import AXES, PaintedPlane, across, 
 from napari_medpatch.annotate.shape_planes import ShapePlanes
 from napari_medpatch.annotate.signed_distance import Bools
 from napari_medpatch.annotate.sparse import LabelArray, SparseLabels, value_counts
+from napari_medpatch.annotate.walker_slab import band_width
 from napari_medpatch.errors import WrongKindError
 from napari_medpatch.events import Event, Finished, Job, Started, Working
 from napari_medpatch.geometry import Box
@@ -111,11 +113,17 @@ class _Interpolation:
         check_planes(self._painted, AXES[self._axis], beyond=settings.beyond > 0)
         size = self.source.spacing.values if self.source.spacing is not None else (1.0, 1.0, 1.0)
         self._spacing = (size[self._axis], *(s for axis, s in enumerate(size) if axis != self._axis))
-        reach = settings.band_mm if settings.method == "walker" else 0.0
+        reach = self._reach() if settings.method == "walker" else 0.0
         self._shape = ShapePlanes(
             self._planes, self._painted, self._spacing[1:], beyond=settings.beyond, reach_mm=reach
         )
         self._proposal = np.zeros_like(self._planes)
+
+    def _reach(self) -> float:
+        """Return how far the image may move a border at most, mm."""
+        indices = [plane.index for plane in self._painted]
+        widest = max(self.settings.beyond, *(b - a for a, b in pairwise([indices[0], *indices])))
+        return self.settings.band_mm or band_width(widest // 2 + 1, self._spacing[0])
 
     def _filled(self) -> Iterator[FilledPlane | None]:
         if self.settings.method == "shape":

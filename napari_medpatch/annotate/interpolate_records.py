@@ -33,8 +33,9 @@ class InterpolateSettings:
         Propose background too, where both neighbouring slices are painted.
     beyond : int
         Slices to go on for after the first and the last painted slice of a class, as a dome; by default none.
-    band_mm : float
-        For ``"walker"``: how far the image may move the border, mm.
+    band_mm : float or None
+        For ``"walker"``: how far the image may move the border, mm. By default half the way to the nearest painted
+        slice, 4 to 20 mm.
 
     Raises
     ------
@@ -47,7 +48,7 @@ class InterpolateSettings:
     classes: tuple[str, ...] = ()
     background: bool = False
     beyond: int = 0
-    band_mm: float = 5.0
+    band_mm: float | None = None
 
     def __post_init__(self) -> None:
         if self.axis not in (None, 0, 1, 2):
@@ -56,7 +57,7 @@ class InterpolateSettings:
             raise SettingsError(f"There is no method {self.method!r}; choose one of {', '.join(METHODS)}.")
         if self.beyond < 0:
             raise SettingsError(f"Going on beyond the last painted slice takes 0 or more slices, got {self.beyond}.")
-        if not (math.isfinite(self.band_mm) and 0 < self.band_mm <= 1000):
+        if self.band_mm is not None and not (math.isfinite(self.band_mm) and 0 < self.band_mm <= 1000):
             raise SettingsError(f"The band must be wider than 0 mm, got {self.band_mm}; 2 to 10 mm are usual.")
 
 

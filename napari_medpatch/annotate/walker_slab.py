@@ -26,6 +26,8 @@ _VOXELS = 400_000
 """Of one linear system with its seeds: some 200 MB."""
 _DEEPEST = 0.5
 """Share of a class's depth in a slice that may be doubted, so that thin parts keep seeds."""
+_NARROWEST, _WIDEST = 4.0, 20.0
+"""Half the width of the band, mm, unless the user says otherwise."""
 _LEAST = 1e-3
 _MOST_SCORE = 10.0
 
@@ -43,13 +45,13 @@ class Slab:
     doubtful : ndarray of bool
         Unpainted voxels in the band.
     scores : ndarray
-        ``(values, voxels)`` float16: how far each doubtful voxel lies inside each value, mm.
+        ``(values, voxels)`` float16: how far each doubtful voxel lies inside each value, in bands.
     values : tuple of int
         Label values of the rows of ``scores``.
     spacing : tuple of float
         Voxel size, mm.
     band_mm : float
-        Half the width of the band.
+        Half the width of the band, where it is widest.
     """
 
     image: npt.NDArray[np.generic]
@@ -59,6 +61,19 @@ class Slab:
     values: tuple[int, ...]
     spacing: tuple[float, ...]
     band_mm: float
+
+
+def band_width(slices: int, thickness: float) -> float:
+    """Return half the width of the band in a slice, mm: half the way to the nearest painted slice, 4 to 20 mm.
+
+    Parameters
+    ----------
+    slices : int
+        To the nearest painted one.
+    thickness : float
+        Of a slice, mm.
+    """
+    return min(max(_NARROWEST, 0.5 * slices * thickness), _WIDEST)
 
 
 def doubtful(scores: FloatArray, winners: LabelArray, band_mm: float) -> Bools:
@@ -119,7 +134,7 @@ def walk(slab: Slab, window: tuple[slice, ...]) -> LabelArray:
     inside = np.zeros(slab.doubtful.shape, bool)
     inside[window] = unsure
     rows = np.searchsorted(slab.values, present)
-    shape = slab.scores[rows][:, inside[slab.doubtful]].astype(np.float32) / slab.band_mm
+    shape = slab.scores[rows][:, inside[slab.doubtful]].astype(np.float32)
     score = np.log(seen[:, unsure] / blind[:, unsure]) + shape.clip(-_MOST_SCORE, _MOST_SCORE)
     labels[unsure] = present[score.argmax(axis=0)]
     return labels

@@ -42,7 +42,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--beyond", type=int, default=0, metavar="N", help="go on for N slices after the outermost (default 0)"
     )
     parser.add_argument(
-        "--band", type=float, default=5.0, metavar="MM", help="how far the image may move the border (default 5)"
+        "--band",
+        type=float,
+        metavar="MM",
+        help="how far the image may move the border (default: half the way to the nearest painted slice, 4 to 20)",
     )
     parser.add_argument(
         "--origins", type=Path, metavar="FILE", help="also write where labels come from: 1 painted, 2 interpolated"

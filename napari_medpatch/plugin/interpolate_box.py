@@ -97,9 +97,10 @@ class InterpolateBox(MoreSection):
             self.method.addItem(text, method)
         self.classes.addItem(_ALL, ())
         self.band, self.beyond = QDoubleSpinBox(), QSpinBox()
-        self.band.setRange(0.5, 100)
-        self.band.setValue(5)
+        self.band.setRange(0, 100)
+        self.band.setDecimals(1)
         self.band.setSuffix(" mm")
+        self.band.setSpecialValueText("automatic")
         self.beyond.setRange(0, 999)
         self.beyond.setSuffix(" slices")
         self.background = check(
@@ -108,7 +109,12 @@ class InterpolateBox(MoreSection):
         form = new_form()
         add_row(form, "Slices", self.axis, "The slices that you painted; Automatic takes the most fully painted ones.")
         add_row(form, "Met&hod", self.method, "Shape only looks at your outlines; the other lets the image move them.")
-        self.band_label = add_row(form, "Band", self.band, "How far the image may move the border.")
+        self.band_label = add_row(
+            form,
+            "Band",
+            self.band,
+            "How far the image may move the border; automatic: half the way to the nearest painted slice.",
+        )
         add_row(form, "Classes", self.classes, "What to propose; the other painted classes keep their place anyway.")
         add_row(form, "Go on beyond", self.beyond, "Slices to go on for after the first and the last painted one.")
         form.addRow(self.background)
@@ -145,7 +151,7 @@ class InterpolateBox(MoreSection):
             classes=tuple(self.classes.currentData() or ()),
             background=self.background.isChecked(),
             beyond=self.beyond.value(),
-            band_mm=self.band.value(),
+            band_mm=self.band.value() or None,
         )
 
     def _accept(self, region: tuple[slice, ...]) -> None:

@@ -7,6 +7,7 @@ import pytest
 from round_shapes import disc, fill, overlap, painted, stack
 
 from napari_medpatch.annotate.interpolate import InterpolateSettings, interpolate
+from napari_medpatch.annotate.walker_slab import band_width
 from napari_medpatch.events import Started, Working
 from napari_medpatch.io.array_source import ArraySource
 
@@ -32,7 +33,7 @@ def test_a_bulge_that_the_image_shows_is_found(truth, axis):
     labels, between = painted(turned, [0, 10], axis), (slice(None),) * axis + (slice(1, 10),)
     hu = np.ascontiguousarray(hu_of(turned))
     by_shape = overlap(fill(labels, hu, axis=axis).labels[between] == 2, turned[between])
-    by_image = overlap(fill(labels, hu, axis=axis, method="walker").labels[between] == 2, turned[between])
+    by_image = overlap(fill(labels, hu, axis=axis, method="walker", band_mm=6).labels[between] == 2, turned[between])
     assert by_shape < 0.6
     assert by_image > 0.9
 
@@ -55,8 +56,8 @@ def test_strokes_between_the_slices_are_seeds_and_are_never_changed(truth):
     labels = painted(truth, [0, 10])
     labels.labels[5, 23:28, 14:16] = 1
     before = labels.labels.copy()
-    without = fill(painted(truth, [0, 10]), hu_of(truth), method="walker").labels
-    found = fill(labels, hu_of(truth), method="walker").labels
+    without = fill(painted(truth, [0, 10]), hu_of(truth), method="walker", band_mm=6).labels
+    found = fill(labels, hu_of(truth), method="walker", band_mm=6).labels
     np.testing.assert_array_equal(labels.labels, before)
     assert not found[before > 0].any()
     assert (without[5, 24:27, 14:16] == 2).all()
@@ -107,3 +108,8 @@ def test_progress_counts_slices_and_a_closed_job_stops(truth):
     begun = time.perf_counter()
     job.close()
     assert time.perf_counter() - begun < 1
+
+
+def test_the_band_grows_with_the_way_to_the_painted_slices():
+    widths = [band_width(slices, 2.5) for slices in (1, 4, 8, 40)]
+    assert widths == [4.0, 5.0, 10.0, 20.0]
