@@ -1,7 +1,8 @@
 """Tell DICOM slides from CT series and other DICOM, for files and folders."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -105,13 +106,13 @@ def find_in_folder(folder: Path) -> tuple[Kind, Path]:
     UnsupportedFormatError
         If there is no DICOM image, or more than one slide in it.
     """
-    from napari_medpatch.io.dicom_folder import file_groups
+    from napari_medpatch.io.dicom_folder import dicom_among, file_groups
 
     others: list[str] = []
     for files in file_groups(folder):
-        headers = list(_headers(files[:_LOOKED_AT]))
+        headers = list(_headers(islice(dicom_among(files), _LOOKED_AT)))
         if any(header.is_slide for _, header in headers):
-            return "slide", _the_slide(folder, files)
+            return "slide", _the_slide(folder, dicom_among(files))
         for path, header in headers:
             if _is_readable_slice(path):
                 return "volume", path
@@ -140,7 +141,7 @@ def slide_in_folder(folder: Path) -> Path:
     return path
 
 
-def _the_slide(folder: Path, files: Sequence[Path]) -> Path:
+def _the_slide(folder: Path, files: Iterable[Path]) -> Path:
     slides: dict[str, Path] = {}
     for path, header in _headers(files):
         if header.is_slide:

@@ -1,6 +1,6 @@
 """Find the DICOM images of a folder and read their headers."""
 
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -37,7 +37,7 @@ class Headers:
 
 
 def file_groups(folder: Path) -> Iterator[list[Path]]:
-    """Yield the DICOM files of a folder, then those of all folders in it; lists are not empty.
+    """Yield the files of a folder, then those of all folders in it; lists are not empty.
 
     Who finds images in the first list need not look at the second, which may be long: exports with a ``DICOMDIR``
     keep a folder per series, and a patient's folder several studies.
@@ -54,12 +54,23 @@ def file_groups(folder: Path) -> Iterator[list[Path]]:
     """
     with reading(folder):
         entries = sorted(folder.iterdir())
-    own = [path for path in entries if path.is_file() and _may_be_dicom(path)]
+    own = [path for path in entries if path.is_file()]
     if own:
         yield own
-    below = list(_dicom_below(entries))
+    below = list(islice(_files_below(entries, _DEEPEST), _MOST_FILES))
     if below:
         yield below
+
+
+def dicom_among(files: Iterable[Path]) -> Iterator[Path]:
+    """Yield the files that may be DICOM; gives up where thousands of files are something else."""
+    found = False
+    for count, path in enumerate(files):
+        if may_be_dicom(path):
+            found = True
+            yield path
+        elif not found and count > _PATIENCE:
+            return
 
 
 def read_headers(files: Sequence[Path]) -> Generator[int, None, Headers]:
@@ -68,29 +79,18 @@ def read_headers(files: Sequence[Path]) -> Generator[int, None, Headers]:
     Parameters
     ----------
     files : sequence of Path
-        DICOM files and others.
+        DICOM files and others, which are passed over.
     """
     quiet_pydicom()
     found = Headers()
     for done, path in enumerate(files, start=1):
         try:
-            found.slices += read_slices(path)
+            found.slices += read_slices(path) if may_be_dicom(path) else []
         except MedPatchError as error:
             found.damaged[path] = str(error)
             found.series_of_damaged[path] = series_of(path)
         yield done
     return found
-
-
-def _dicom_below(entries: Sequence[Path]) -> Iterator[Path]:
-    """Yield the DICOM files in folders of a folder; gives up where thousands of files are something else."""
-    found = False
-    for count, path in enumerate(islice(_files_below(entries, _DEEPEST), _MOST_FILES)):
-        if _may_be_dicom(path):
-            found = True
-            yield path
-        elif not found and count > _PATIENCE:
-            return
 
 
 def _files_below(entries: Sequence[Path], depth: int) -> Iterator[Path]:
@@ -105,7 +105,7 @@ def _files_below(entries: Sequence[Path], depth: int) -> Iterator[Path]:
             yield from _files_below(inner, depth - 1)
 
 
-def _may_be_dicom(path: Path) -> bool:
+def may_be_dicom(path: Path) -> bool:
     """Whether a file begins as DICOM, or is called so and cannot be read."""
     if path.name.upper() == "DICOMDIR" or path.name.startswith("."):
         return False
