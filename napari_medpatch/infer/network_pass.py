@@ -142,7 +142,7 @@ class WindowPass:
         height = self._tiling.window[0]
         wanted = [i for i, start in enumerate(starts) if start < region.stop[0] and start + height > self._first]
         wanted = [index for index in wanted if index >= self._done]
-        across = self._across()
+        across, end = self._across(), min(self._tiling.shape[0], max([starts[i] + height for i in wanted], default=0))
         waiting = deque(Box((starts[i], *corner), self._end(starts[i], corner)) for i in wanted for corner in across)
         total = len(waiting)
         while waiting:
@@ -153,6 +153,7 @@ class WindowPass:
                 self._take_fewer(len(boxes), error)
                 waiting.extendleft(reversed(boxes))
                 continue
+            self._make_room(end, outputs.shape[1])
             for box, output in zip(boxes, outputs, strict=True):
                 self._add(box, output)
         self._done = max([self._done, *(i + 1 for i in wanted)])
@@ -184,7 +185,6 @@ class WindowPass:
         """Add a window to the rows it covers."""
         inside = box.clip(self._tiling.shape)
         part = inside.shift([-a for a in box.start]).slices
-        self._make_room(inside, len(output))
         place = inside.shift([-self._first, *(0,) * (len(box.start) - 1)])
         # Rows above the first one kept are finished; after a restart windows may reach over them.
         lost = max(0, -place.start[0])
@@ -195,12 +195,12 @@ class WindowPass:
             self._sum[(slice(None), *rows)] += output[(slice(None), *part)] * weights
             self._count[rows] += weights
 
-    def _make_room(self, inside: Box, channels: int) -> None:
-        """Lengthen the sums so that they hold the rows of a window."""
+    def _make_room(self, end: int, channels: int) -> None:
+        """Lengthen the sums so that they hold the rows before ``end``."""
         import torch
 
         have = 0 if self._sum is None else self._sum.shape[1]
-        need = inside.stop[0] - self._first
+        need = end - self._first
         if need <= have:
             return
         shape = (need - have, *self._tiling.shape[1:])
