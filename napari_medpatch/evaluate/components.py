@@ -1,12 +1,13 @@
 """Connected objects of a mask: where they are, how large, which of another mask's they touch."""
 
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from napari_medpatch.evaluate.pieces import pieces_of
 from napari_medpatch.evaluate.progress import wait_for
 
 Bools = npt.NDArray[np.bool_]
@@ -35,12 +36,15 @@ class Components:
         """Number of objects."""
         return len(self.sizes) - 1
 
-    def boxes(self) -> list[tuple[slice, ...]]:
-        """Return the bounding box of each object; that of object 1 comes first."""
+    def boxes(self, numbers: Sequence[int]) -> dict[int, tuple[slice, ...]]:
+        """Return the bounding boxes of some objects by number."""
         from scipy.ndimage import find_objects
 
-        found: list[tuple[slice, ...]] = find_objects(self.labels, max_label=self.count)
-        return found
+        # Making slices of half a million specks would take seconds that nobody can interrupt.
+        table = np.zeros(self.count + 1, np.int32)
+        table[list(numbers)] = np.arange(1, len(numbers) + 1)
+        found = find_objects(table[self.labels], max_label=len(numbers))
+        return dict(zip(numbers, found, strict=True))
 
 
 def components(mask: Bools, *, full: bool) -> Generator[float, None, Components]:
@@ -56,17 +60,16 @@ def components(mask: Bools, *, full: bool) -> Generator[float, None, Components]
     # A second or two on a large volume.
     labels, count = yield from wait_for(_label, mask, full)
     sizes, sums = np.zeros(count + 1, np.int64), np.zeros((count + 1, 3))
-    volume = labels[None] if labels.ndim == 2 else labels
-    for z, plane in enumerate(volume):
-        rows, columns = np.nonzero(plane)
-        # Only the numbers of this plane: an image may have a million specks.
-        numbers, index = np.unique(plane[rows, columns], return_inverse=True)
-        here = np.bincount(index, minlength=len(numbers))
-        sizes[numbers] += here
-        sums[numbers, 0] += z * here
-        sums[numbers, 1] += np.bincount(index, weights=rows, minlength=len(numbers))
-        sums[numbers, 2] += np.bincount(index, weights=columns, minlength=len(numbers))
-        yield 0.5 + 0.5 * (z + 1) / len(volume)
+    pieces = pieces_of(labels)
+    for done, (z, y, piece) in enumerate(pieces, start=1):
+        rows, columns = np.nonzero(piece)
+        numbers = piece[rows, columns]
+        here = np.bincount(numbers, minlength=count + 1)
+        sizes += here
+        sums[:, 0] += z * here
+        sums[:, 1] += np.bincount(numbers, weights=rows + y, minlength=count + 1)
+        sums[:, 2] += np.bincount(numbers, weights=columns, minlength=count + 1)
+        yield 0.5 + 0.5 * done / len(pieces)
     with np.errstate(invalid="ignore"):
         centroids = sums / sizes[:, None]
     return Components(labels, sizes, centroids[:, 3 - mask.ndim :])
@@ -84,22 +87,24 @@ def common_pixels(
     counts : ndarray
         (K,) int64, how many.
     """
-    codes: list[npt.NDArray[np.int64]] = []
-    counts: list[npt.NDArray[np.int64]] = []
+    codes, counts = [np.empty(0, np.int64)], [np.empty(0, np.int64)]
     wide = true.count + 1
-    for z, (p, t) in enumerate(zip(_planes(predicted), _planes(true), strict=True)):
+    pieces = pieces_of(predicted.labels)
+    for done, ((_, _, p), (_, _, t)) in enumerate(zip(pieces, pieces_of(true.labels), strict=True), start=1):
         both = (p > 0) & (t > 0)
-        code, count = np.unique(p[both].astype(np.int64) * wide + t[both], return_counts=True)
-        codes.append(code)
-        counts.append(count)
-        yield (z + 1) / len(_planes(predicted))
-    found, index = np.unique(np.concatenate(codes), return_inverse=True)
+        code = p[both].astype(np.int64) * wide + t[both]
+        # Neighbours mostly belong to the same pair: sorting runs takes far less than sorting pixels.
+        starts = np.flatnonzero(np.diff(code, prepend=-1))
+        codes.append(code[starts])
+        counts.append(np.diff(starts, append=len(code)))
+        yield done / len(pieces)
+    found, index = yield from wait_for(_unique, np.concatenate(codes))
     total = np.bincount(index, weights=np.concatenate(counts), minlength=len(found)).astype(np.int64)
     return np.stack([found // wide, found % wide], axis=1), total
 
 
-def _planes(each: Components) -> npt.NDArray[np.int32]:
-    return each.labels[None] if each.labels.ndim == 2 else each.labels
+def _unique(codes: npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.intp]]:
+    return np.unique(codes, return_inverse=True)
 
 
 def _label(mask: Bools, full: bool) -> tuple[npt.NDArray[Any], int]:

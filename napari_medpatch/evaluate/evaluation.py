@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from napari_medpatch.evaluate.masks import Bools, MaskPair, around, class_boxes
-from napari_medpatch.evaluate.objects import ObjectScores, compare_objects
+from napari_medpatch.evaluate.object_scores import ObjectComparison
+from napari_medpatch.evaluate.objects import compare_objects
 from napari_medpatch.evaluate.overlap import Overlap
 from napari_medpatch.evaluate.progress import part_of, wait_for, working
 from napari_medpatch.evaluate.result import ANY_CLASS, ClassScores, EvaluationResult
@@ -113,23 +114,22 @@ class _Comparison:
         overlap = slices.overlap(self.masks.compared)
         ignored = None if self.masks.ignored is None else self.masks.crop(self.masks.ignored, box)
         surface = yield from part_of(self._surface(p, t, ignored), 0.2, 0.4)
-        objects = yield from part_of(self._objects(p, t, ignored, box), 0.6, 0.4)
+        found = yield from part_of(self._objects(p, t, ignored, box), 0.6, 0.4)
         name = self.class_names[value - 1] if value <= len(self.class_names) else ""
-        return ClassScores(value, name, overlap, slices, surface, objects, _remark(overlap))
+        return ClassScores(value, name, overlap, slices, surface, found, _remark(overlap, found))
 
     def foreground(self, boxes: list[Box]) -> Generator[float, None, ClassScores]:
         """Compare any class with any class."""
-        box = boxes[0] if boxes else Box((0, 0, 0), (0, 0, 0))
+        box = boxes[0] if boxes else Box((0, 0, 0), (1, 0, 0))
         for other in boxes[1:]:
             box = around(box, other)
-        p, t = self.masks.predicted[box.slices], self.masks.true[box.slices]
-        slices = yield from count_slices(lambda z: p[z] > 0, lambda z: t[z] > 0, box, self.masks.shape)
+        p, t = (self.masks.crop(mask, box) for mask in (self.masks.predicted, self.masks.true))
+        slices = yield from count_slices(p, t, box, self.masks.shape)
         slices = slices.drop_first_axis() if self.masks.flat else slices
         return ClassScores(ANY_CLASS, "any class", slices.overlap(self.masks.compared), slices)
 
     def _slices(self, p: Bools, t: Bools, box: Box) -> Generator[float, None, SliceCounts]:
-        planes = [mask[None] if self.masks.flat else mask for mask in (p, t)]
-        slices = yield from count_slices(planes[0].__getitem__, planes[1].__getitem__, box, self.masks.shape)
+        slices = yield from count_slices(p, t, box, self.masks.shape)
         return slices.drop_first_axis() if self.masks.flat else slices
 
     def _surface(self, p: Bools, t: Bools, ignored: Bools | None) -> Generator[float, None, SurfaceScores | None]:
@@ -140,9 +140,9 @@ class _Comparison:
 
     def _objects(
         self, p: Bools, t: Bools, ignored: Bools | None, box: Box
-    ) -> Generator[float, None, tuple[ObjectScores, ...]]:
+    ) -> Generator[float, None, ObjectComparison | None]:
         if not self.settings.objects:
-            return ()
+            return None
         origin = box.start[-self.units.ndim :]
         found = compare_objects(
             p, t, self.units, self.settings, origin=origin, total=self.masks.compared, ignored=ignored
@@ -150,7 +150,11 @@ class _Comparison:
         return (yield from found)
 
 
-def _remark(overlap: Overlap) -> str:
+def _remark(overlap: Overlap, found: ObjectComparison | None) -> str:
     if not overlap.true:
         return "not in the truth"
-    return "" if overlap.predicted else "not in the prediction"
+    if not overlap.predicted:
+        return "not in the prediction"
+    return (
+        f"{found.left_out:,} small objects are counted but not listed" if found is not None and found.left_out else ""
+    )

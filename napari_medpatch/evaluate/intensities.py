@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_medpatch.evaluate.components import Components
+from napari_medpatch.evaluate.pieces import pieces_of
 from napari_medpatch.io.source import AnyArray
 
 
@@ -43,19 +44,16 @@ def intensities(objects: Components, image: AnyArray) -> Generator[float, None, 
     image : ndarray
         Shape of the objects' ``labels``, real numbers; values that are not finite are left out.
     """
-    planes = objects.labels if objects.labels.ndim == 3 else objects.labels[None]
-    values = image.reshape(planes.shape)
-    counts, sums, squares = (np.zeros(objects.count + 1) for _ in range(3))
-    for z, plane in enumerate(planes):
-        inside = plane > 0
-        here = values[z][inside].astype(np.float64)
-        finite = np.isfinite(here)
-        numbers, index = np.unique(plane[inside][finite], return_inverse=True)
-        here = here[finite]
-        counts[numbers] += np.bincount(index, minlength=len(numbers))
-        sums[numbers] += np.bincount(index, weights=here, minlength=len(numbers))
-        squares[numbers] += np.bincount(index, weights=here * here, minlength=len(numbers))
-        yield (z + 1) / len(planes)
+    wide = objects.count + 1
+    counts, sums, squares = (np.zeros(wide) for _ in range(3))
+    pieces = pieces_of(objects.labels)
+    for done, ((_, _, labels), (_, _, values)) in enumerate(zip(pieces, pieces_of(image), strict=True), start=1):
+        inside = (labels > 0) & np.isfinite(values)
+        numbers, here = labels[inside], values[inside].astype(np.float64)
+        counts += np.bincount(numbers, minlength=wide)
+        sums += np.bincount(numbers, weights=here, minlength=wide)
+        squares += np.bincount(numbers, weights=here * here, minlength=wide)
+        yield done / len(pieces)
     return Intensities(counts, sums, squares)
 
 

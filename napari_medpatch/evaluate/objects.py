@@ -1,78 +1,26 @@
 """Objects of one class compared: found, missed, invented."""
 
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
-from functools import partial
-from typing import Literal
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from napari_medpatch.evaluate.components import Components, common_pixels, components
 from napari_medpatch.evaluate.matching import Matching, match_objects
-from napari_medpatch.evaluate.overlap import Overlap, ratio
-from napari_medpatch.evaluate.progress import part_of
+from napari_medpatch.evaluate.object_scores import Detection, ObjectComparison, ObjectScores, Status
+from napari_medpatch.evaluate.overlap import Overlap
+from napari_medpatch.evaluate.progress import part_of, wait_for
 from napari_medpatch.evaluate.settings import EvaluationSettings
-from napari_medpatch.evaluate.surface import SurfaceScores, surface_scores
+from napari_medpatch.evaluate.surface import surface_scores
 from napari_medpatch.evaluate.units import Units
 
 Bools = npt.NDArray[np.bool_]
-Status = Literal["detected", "missed", "false positive"]
-
-
-@dataclass(frozen=True, slots=True)
-class ObjectScores:
-    """One object: a true one with its partner, a true one without, or a predicted one without.
-
-    Parameters
-    ----------
-    status : {"detected", "missed", "false positive"}
-        Which of the three.
-    overlap : Overlap
-        Of the object with its partner; one side is 0 without a partner.
-    centroid : tuple of float
-        Of the true object, of the predicted one if it is a false positive; in pixels of the mask.
-    surface : SurfaceScores or None
-        Distances to the partner; None without one.
-    remark : str
-        Why an object without a partner touches one of the other mask.
-    """
-
-    status: Status
-    overlap: Overlap
-    centroid: tuple[float, ...]
-    surface: SurfaceScores | None = None
-    remark: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Detection:
-    """How many objects of a class were found.
-
-    Parameters
-    ----------
-    detected, missed, false_positives : int
-        True objects with and without a partner, predicted ones without.
-    """
-
-    detected: int
-    missed: int
-    false_positives: int
-
-    @property
-    def sensitivity(self) -> float | None:
-        """Share of the true objects that were found."""
-        return ratio(self.detected, self.detected + self.missed)
-
-    @property
-    def precision(self) -> float | None:
-        """Share of the predicted objects that are true."""
-        return ratio(self.detected, self.detected + self.false_positives)
-
-    @property
-    def f1(self) -> float | None:
-        """Harmonic mean of the two."""
-        return ratio(2 * self.detected, 2 * self.detected + self.missed + self.false_positives)
+Slices: TypeAlias = tuple[slice, ...]
+Boxes: TypeAlias = dict[int, Slices]
+MOST_LISTED = 20_000
+"""Of the objects of a mask: noise has a million of them, which nobody reads."""
 
 
 def compare_objects(
@@ -84,7 +32,7 @@ def compare_objects(
     origin: tuple[int, ...],
     total: int,
     ignored: Bools | None = None,
-) -> Generator[float, None, tuple[ObjectScores, ...]]:
+) -> Generator[float, None, ObjectComparison]:
     """Compare the connected objects of two masks of one class; yields the share that is done.
 
     Parameters
@@ -104,81 +52,94 @@ def compare_objects(
 
     Returns
     -------
-    tuple of ObjectScores
-        True objects from largest to smallest, then false positives likewise.
+    ObjectComparison
+        Counts of all objects, scores of the largest :data:`MOST_LISTED` of either mask.
     """
     full = settings.connectivity == "full"
     p = yield from part_of(components(predicted, full=full), 0.0, 0.2)
     t = yield from part_of(components(true, full=full), 0.2, 0.2)
     pairs, shared = yield from part_of(common_pixels(p, t), 0.4, 0.1)
     least = settings.min_object / units.size_of(1)
-    found = match_objects(p.sizes, t.sizes, pairs, shared, min_iou=settings.min_iou, min_pixels=least)
-    surfaces = yield from part_of(_surfaces(found, p, t, units, settings, ignored), 0.5, 0.5)
-    detected = [
-        ObjectScores(
-            "detected",
-            Overlap(common, int(p.sizes[i]), int(t.sizes[j]), total),
-            _placed(t, j, origin),
-            surfaces.get((i, j)),
-        )
-        for i, j, common in found.pairs
-    ]
-    alone = partial(_alone, found, origin=origin, total=total)
-    missed = [alone("missed", t, number) for number in found.missed]
-    false = [alone("false positive", p, number) for number in found.false]
-    return (
-        *sorted(detected + missed, key=lambda each: -each.overlap.true),
-        *sorted(false, key=lambda each: -each.overlap.predicted),
-    )
+    matching = wait_for(match_objects, p.sizes, t.sizes, pairs, shared, min_iou=settings.min_iou, min_pixels=least)
+    found = yield from part_of(matching, 0.5, 0.0)
+    work = _Comparison(found, p, t, units, settings, origin, total, ignored)
+    objects = yield from part_of(work.scores(), 0.5, 0.5)
+    return ObjectComparison(objects, Detection(len(found.pairs), len(found.missed), len(found.false)))
 
 
-def detection(objects: tuple[ObjectScores, ...]) -> Detection:
-    """Count the objects of a class by status."""
-    counts = [sum(each.status == status for each in objects) for status in ("detected", "missed", "false positive")]
-    return Detection(*counts)
+@dataclass(frozen=True, slots=True)
+class _Comparison:
+    """Scores objects that have been matched."""
+
+    found: Matching
+    p: Components
+    t: Components
+    units: Units
+    settings: EvaluationSettings
+    origin: tuple[int, ...]
+    total: int
+    ignored: Bools | None
+
+    def scores(self) -> Generator[float, None, tuple[ObjectScores, ...]]:
+        """Score the largest true objects and the largest false positives."""
+        partners = {true: (predicted, common) for predicted, true, common in self.found.pairs}
+        true = yield from wait_for(_largest, (*partners, *self.found.missed), self.t)
+        false = yield from wait_for(_largest, self.found.false, self.p)
+        detected = [number for number in true if number in partners]
+        boxes: tuple[Boxes, Boxes] = ({}, {})
+        if detected and self.settings.surface:
+            boxes_p = yield from wait_for(self.p.boxes, [partners[number][0] for number in detected])
+            boxes = boxes_p, (yield from wait_for(self.t.boxes, detected))
+        result: list[ObjectScores] = []
+        for number in true:
+            if number in partners:
+                done, share = len(result) / (len(true) + 1), 1 / (len(true) + 1)
+                result.append((yield from part_of(self._detected(number, *partners[number], boxes), done, share)))
+            else:
+                result.append(self._alone("missed", self.t, number))
+        yield 1.0
+        result += [self._alone("false positive", self.p, number) for number in false]
+        return tuple(result)
+
+    def _detected(
+        self, true: int, predicted: int, common: int, boxes: tuple[Boxes, Boxes]
+    ) -> Generator[float, None, ObjectScores]:
+        """Return the scores of a pair; surfaces are compared within its own box."""
+        surface = None
+        if self.settings.surface:
+            box = _around(boxes[0][predicted], boxes[1][true])
+            surface = yield from surface_scores(
+                self.p.labels[box] == predicted,
+                self.t.labels[box] == true,
+                self.units.spacing,
+                self.settings.tolerance_in(self.units.length),
+                None if self.ignored is None else self.ignored[box],
+            )
+        overlap = Overlap(common, int(self.p.sizes[predicted]), int(self.t.sizes[true]), self.total)
+        return ObjectScores("detected", overlap, self._placed(self.t, true), surface)
+
+    def _alone(self, status: Status, of: Components, number: int) -> ObjectScores:
+        """Return the scores of an object without a partner."""
+        size, missed = int(of.sizes[number]), status == "missed"
+        overlap = Overlap(0, 0, size, self.total) if missed else Overlap(0, size, 0, self.total)
+        other = "predicted" if missed else "true"
+        touching = number in (self.found.missed_touching if missed else self.found.false_touching)
+        remark = f"overlaps a {other} object that fits another one better, or overlaps it too little"
+        return ObjectScores(status, overlap, self._placed(of, number), None, remark if touching else "")
+
+    def _placed(self, of: Components, number: int) -> tuple[float, ...]:
+        return tuple(float(c) + o for c, o in zip(of.centroids[number], self.origin, strict=True))
 
 
-def _surfaces(
-    found: Matching,
-    p: Components,
-    t: Components,
-    units: Units,
-    settings: EvaluationSettings,
-    ignored: Bools | None,
-) -> Generator[float, None, dict[tuple[int, int], SurfaceScores | None]]:
-    """Compare the surfaces of each pair, each in its own box."""
-    result: dict[tuple[int, int], SurfaceScores | None] = {}
-    if not settings.surface or not found.pairs:
-        return result
-    boxes_p, boxes_t = p.boxes(), t.boxes()
-    for index, (i, j, _shared) in enumerate(found.pairs):
-        box = _around(boxes_p[i - 1], boxes_t[j - 1])
-        left_out = None if ignored is None else ignored[box]
-        scores = surface_scores(
-            p.labels[box] == i, t.labels[box] == j, units.spacing, settings.tolerance_in(units.length), left_out
-        )
-        share = 1 / len(found.pairs)
-        result[i, j] = yield from part_of(scores, index * share, share)
-    return result
+def _largest(numbers: Sequence[int], of: Components) -> list[int]:
+    """Return the numbers of the largest objects, largest first."""
+    every = np.array(sorted(numbers), dtype=np.int64)
+    order = np.argsort(-of.sizes[every], kind="stable")[:MOST_LISTED]
+    return [int(number) for number in every[order]]
 
 
-def _around(one: tuple[slice, ...], other: tuple[slice, ...]) -> tuple[slice, ...]:
+def _around(one: Slices, other: Slices) -> Slices:
     """Return the box around two boxes, one pixel wider: the neighbours say what is surface."""
     return tuple(
         slice(max(0, min(a.start, b.start) - 1), max(a.stop, b.stop) + 1) for a, b in zip(one, other, strict=True)
     )
-
-
-def _placed(each: Components, number: int, origin: tuple[int, ...]) -> tuple[float, ...]:
-    return tuple(float(c) + o for c, o in zip(each.centroids[number], origin, strict=True))
-
-
-def _alone(
-    found: Matching, status: Status, of: Components, number: int, *, origin: tuple[int, ...], total: int
-) -> ObjectScores:
-    """Return the scores of an object without a partner."""
-    size, missed = int(of.sizes[number]), status == "missed"
-    overlap = Overlap(0, 0, size, total) if missed else Overlap(0, size, 0, total)
-    other, here = ("predicted", found.missed_touching) if missed else ("true", found.false_touching)
-    remark = f"overlaps a {other} object that fits another one better, or overlaps it too little"
-    return ObjectScores(status, overlap, _placed(of, number, origin), None, remark if number in here else "")

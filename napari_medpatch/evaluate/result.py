@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from napari_medpatch.evaluate.objects import ObjectScores, detection
+from napari_medpatch.evaluate.object_scores import ObjectComparison, ObjectScores
 from napari_medpatch.evaluate.overlap import Overlap
 from napari_medpatch.evaluate.settings import EvaluationSettings
 from napari_medpatch.evaluate.slices import SliceCounts
@@ -36,8 +36,8 @@ class ClassScores:
         Of each slice along each axis.
     surface : SurfaceScores or None
         None where no distance exists; ``remark`` says why.
-    objects : tuple of ObjectScores
-        Connected objects, true ones first.
+    found : ObjectComparison or None
+        Connected objects and how many of them were found; None if nobody asked.
     remark : str
         What is special, in words.
     """
@@ -47,8 +47,13 @@ class ClassScores:
     overlap: Overlap
     slices: SliceCounts
     surface: SurfaceScores | None = None
-    objects: tuple[ObjectScores, ...] = ()
+    found: ObjectComparison | None = None
     remark: str = ""
+
+    @property
+    def objects(self) -> tuple[ObjectScores, ...]:
+        """Connected objects, true ones first."""
+        return () if self.found is None else self.found.objects
 
     @property
     def label(self) -> str:
@@ -176,8 +181,8 @@ class EvaluationResult:
     def _class_row(self, each: ClassScores) -> Row:
         row = {"class": each.value, "name": each.name} if each.value else {"class": 0, "name": "any class"}
         row |= self._common(each.overlap, each.surface)
-        if self.settings.objects and each.value:
-            found = detection(each.objects)
+        if each.found is not None:
+            found = each.found.detection
             row |= {
                 "objects_detected": found.detected,
                 "objects_missed": found.missed,

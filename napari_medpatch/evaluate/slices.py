@@ -1,16 +1,17 @@
 """How many pixels of a class each slice has in common, along every axis."""
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from napari_medpatch.evaluate.overlap import Overlap
+from napari_medpatch.evaluate.pieces import pieces_of
 from napari_medpatch.geometry import Box
 
 Counts = npt.NDArray[np.int64]
-Planes = Callable[[int], npt.NDArray[np.bool_]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,32 +46,33 @@ class SliceCounts:
 
 
 def count_slices(
-    predicted: Planes, true: Planes, box: Box, shape: Sequence[int]
+    predicted: npt.NDArray[Any], true: npt.NDArray[Any], box: Box, shape: Sequence[int]
 ) -> Generator[float, None, SliceCounts]:
-    """Count a class slice by slice; yields the share that is done.
+    """Count what two masks have in each slice; yields the share that is done.
 
     Parameters
     ----------
-    predicted, true : callable
-        Give plane ``z`` of the box, ``(Y, X) bool``.
+    predicted, true : ndarray
+        ``(Z, Y, X)`` or ``(Y, X)``, not zero where the masks are; cropped to ``box``.
     box : Box
-        Where the class lies in either mask, three axes.
+        Where that is, three axes; a picture is the one slice of a volume.
     shape : sequence of int
         Of the whole masks, three axes.
     """
-    flat = [np.zeros(box.shape[1:], np.uint32) for _ in range(3)]
+    flat = [np.zeros(box.shape[1:], np.min_scalar_type(box.shape[0])) for _ in range(3)]
     along = np.zeros((3, shape[0]), np.int64)
-    for z in range(box.shape[0]):
-        p, t = predicted(z), true(z)
-        for index, plane in enumerate((p & t, p, t)):
-            along[index, box.start[0] + z] = np.count_nonzero(plane)
-            flat[index] += plane
-        yield (z + 1) / box.shape[0]
+    pieces = list(zip(pieces_of(predicted), pieces_of(true), strict=True))
+    for done, ((z, y, of_prediction), (_, _, of_truth)) in enumerate(pieces, start=1):
+        p, t = of_prediction > 0, of_truth > 0
+        for index, piece in enumerate((p & t, p, t)):
+            along[index, box.start[0] + z] += np.count_nonzero(piece)
+            flat[index][y : y + len(piece)] += piece
+        yield done / len(pieces)
     counts = [(along[index], *(_placed(each, axis, box, shape) for axis in (1, 2))) for index, each in enumerate(flat)]
     return SliceCounts(*counts)
 
 
-def _placed(flat: npt.NDArray[np.uint32], axis: int, box: Box, shape: Sequence[int]) -> Counts:
+def _placed(flat: npt.NDArray[Any], axis: int, box: Box, shape: Sequence[int]) -> Counts:
     """Return the sums of a projection along one axis, at their place in the whole mask."""
     result = np.zeros(shape[axis], np.int64)
     result[box.start[axis] : box.stop[axis]] = flat.sum(axis=2 - axis, dtype=np.int64)

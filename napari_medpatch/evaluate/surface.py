@@ -23,7 +23,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from napari_medpatch.evaluate.progress import part_of
+from napari_medpatch.evaluate.pieces import pieces_of
+from napari_medpatch.evaluate.progress import part_of, wait_for
 
 Bools = npt.NDArray[np.bool_]
 Points = npt.NDArray[np.int32]
@@ -107,19 +108,21 @@ def border(mask: Bools, ignored: Bools | None = None) -> Generator[float, None, 
     ndarray
         (N, axes) int32 indices in C order.
     """
-    volume = mask[None] if mask.ndim == 2 else mask
-    solid = volume if ignored is None else volume | ignored.reshape(volume.shape)
-    found = []
-    for z, plane in enumerate(volume):
-        inner = _inside_plane(solid[z])
+    solid = mask if ignored is None else mask | ignored
+    found = [np.empty((0, 3), np.int32)]
+    pieces = pieces_of(mask)
+    for done, (z, y, piece) in enumerate(pieces, start=1):
+        plane = solid if mask.ndim == 2 else solid[z]
+        # With a row more on both sides, unless the image ends there.
+        before = min(y, 1)
+        inner = _inside_plane(plane[y - before : y + len(piece) + 1])[before : before + len(piece)]
         if mask.ndim == 3:
             for other in (z - 1, z + 1):
                 inner &= solid[other] if 0 <= other < len(solid) else np.False_
-        rows, columns = np.nonzero(plane & ~inner)
-        found.append(np.stack([np.full(len(rows), z), rows, columns], axis=1).astype(np.int32))
-        yield (z + 1) / len(volume)
-    points = np.concatenate(found) if found else np.empty((0, 3), np.int32)
-    return points[:, 3 - mask.ndim :]
+        rows, columns = np.nonzero(piece & ~inner)
+        found.append(np.stack([np.full(len(rows), z), rows + y, columns], axis=1).astype(np.int32))
+        yield done / len(pieces)
+    return np.concatenate(found)[:, 3 - mask.ndim :]
 
 
 def distances(
@@ -145,10 +148,10 @@ def distances(
 
     result = np.zeros(len(of), np.float32)
     # Most of a good prediction's surface coincides with the truth's; those need no search.
-    apart = np.flatnonzero(~np.isin(_flat(of, shape), _flat(to, shape), assume_unique=True))
+    apart = yield from wait_for(_not_among, of, to, shape)
     if len(apart):
         # Points of a grid share coordinates, on which a balanced tree takes much longer to build.
-        tree = cKDTree(to * spacing, balanced_tree=False, compact_nodes=False)
+        tree = yield from wait_for(cKDTree, to * spacing, balanced_tree=False, compact_nodes=False)
         yield from _query(tree, of, apart, spacing, result)
     return result
 
@@ -157,12 +160,13 @@ def _query(
     tree: Any, of: Points, apart: npt.NDArray[np.intp], spacing: npt.NDArray[np.float64], result: Distances
 ) -> Generator[float, None, None]:
     """Fill in distances a piece at a time, pieces cut so that each takes a moment."""
-    at, step = 0, 1000
+    # A point in the middle of a sphere is as near to all of it, and each such search takes long.
+    at, step = 0, 16
     while at < len(apart):
         chosen, begun = apart[at : at + step], time.monotonic()
         result[chosen] = tree.query(of[chosen] * spacing, workers=-1)[0]
         at += len(chosen)
-        step = int(np.clip(step * _STEP_S / max(time.monotonic() - begun, 1e-3), 50, 4 * step))
+        step = int(np.clip(step * _STEP_S / max(time.monotonic() - begun, 1e-3), 1, 8 * step))
         yield at / len(apart)
 
 
@@ -176,6 +180,11 @@ def _inside_plane(plane: Bools) -> Bools:
     inner[:, 1:] &= plane[:, :-1]
     inner[:, :-1] &= plane[:, 1:]
     return inner
+
+
+def _not_among(of: Points, to: Points, shape: tuple[int, ...]) -> npt.NDArray[np.intp]:
+    """Return which points are not among others."""
+    return np.flatnonzero(~np.isin(_flat(of, shape), _flat(to, shape), assume_unique=True))
 
 
 def _flat(points: Points, shape: tuple[int, ...]) -> npt.NDArray[np.intp]:

@@ -11,6 +11,7 @@ from napari_medpatch.errors import GeometryError
 from napari_medpatch.evaluate.components import components
 from napari_medpatch.evaluate.intensities import Intensities, intensities
 from napari_medpatch.evaluate.masks import Mask, class_boxes, to_mask
+from napari_medpatch.evaluate.objects import MOST_LISTED
 from napari_medpatch.evaluate.progress import part_of, wait_for, working
 from napari_medpatch.evaluate.settings import EvaluationSettings
 from napari_medpatch.evaluate.slices import SliceCounts, count_slices
@@ -103,7 +104,7 @@ def _measure(
     if image is not None:
         sums = yield from part_of(intensities(found, image[box.slices]), 0.7, 0.3)
     least = settings.min_object / units.size_of(1)
-    order = np.argsort(-found.sizes[1:], kind="stable") + 1
+    order = np.argsort(-found.sizes[1:], kind="stable")[:MOST_LISTED] + 1
     objects = tuple(
         MeasuredObject(
             int(found.sizes[number]),
@@ -113,12 +114,12 @@ def _measure(
         for number in order
         if found.sizes[number] >= least and settings.objects
     )
-    return MeasuredClass(value, name, slices, objects, None if sums is None else sums.of_all())
+    count = int(np.count_nonzero(found.sizes[1:] >= max(least, 1))) if settings.objects else 0
+    return MeasuredClass(value, name, slices, objects, count, None if sums is None else sums.of_all())
 
 
 def _slices(inside: npt.NDArray[np.bool_], box: Box, shape: tuple[int, ...]) -> Generator[float, None, SliceCounts]:
     if inside.ndim == 3:
-        return (yield from count_slices(inside.__getitem__, inside.__getitem__, box, shape))
-    planes, as_volume = inside[None], Box((0, *box.start), (1, *box.stop))
-    counts = yield from count_slices(planes.__getitem__, planes.__getitem__, as_volume, (1, *shape))
+        return (yield from count_slices(inside, inside, box, shape))
+    counts = yield from count_slices(inside, inside, Box((0, *box.start), (1, *box.stop)), (1, *shape))
     return counts.drop_first_axis()

@@ -47,7 +47,9 @@ class MeasuredClass:
     slices : SliceCounts
         Pixels per slice along each axis.
     objects : tuple of MeasuredObject
-        From the largest to the smallest.
+        From the largest to the smallest; of a great many only the largest.
+    count : int
+        How many objects there are.
     values : tuple of float or None
         Mean and standard deviation of the image inside.
     """
@@ -56,6 +58,7 @@ class MeasuredClass:
     name: str
     slices: SliceCounts
     objects: tuple[MeasuredObject, ...]
+    count: int
     values: tuple[float, float] | None = None
 
     @property
@@ -122,7 +125,7 @@ class VolumesResult:
         return [
             {"class": each.value, "name": each.name}
             | self._size(each.pixels)
-            | ({"objects": len(each.objects)} if self.settings.objects else {})
+            | ({"objects": each.count} if self.settings.objects else {})
             | self._values(each.values)
             for each in self.classes
         ]

@@ -9,7 +9,6 @@ from mask_cases import ball, blobs, evaluated, slab
 from napari_medpatch.errors import GeometryError, LabelsError
 from napari_medpatch.evaluate.error_map import error_map
 from napari_medpatch.evaluate.evaluation import evaluate_masks
-from napari_medpatch.evaluate.objects import detection
 from napari_medpatch.evaluate.segmentation import overlap
 from napari_medpatch.events import Finished, Started, Working
 
@@ -170,7 +169,7 @@ def test_swapping_masks_swaps_sensitivity_and_precision(seed: int) -> None:
     for x, y in zip(one.classes, other.classes, strict=True):
         assert x.overlap.dice == y.overlap.dice
         assert x.overlap.sensitivity == y.overlap.precision
-        counts, swapped = detection(x.objects), detection(y.objects)
+        counts, swapped = x.found.detection, y.found.detection
         assert counts.detected == swapped.detected
         assert (counts.missed, counts.false_positives) == (swapped.false_positives, swapped.missed)
 

@@ -5,7 +5,6 @@ import pytest
 from mask_cases import evaluated, slab
 
 from napari_medpatch.evaluate.matching import match_objects
-from napari_medpatch.evaluate.objects import detection
 
 SHAPE = (12, 40, 40)
 
@@ -21,11 +20,11 @@ def test_nodules_are_counted() -> None:
     truth = cubes((0, 0, 0), (0, 20, 20), (6, 30, 5))
     prediction = cubes((0, 0, 1), (6, 30, 5), (6, 5, 30))
     (found,) = evaluated(prediction, truth, spacing=(2.0, 1.0, 1.0)).classes
-    counts = detection(found.objects)
+    counts = found.found.detection
     assert (counts.detected, counts.missed, counts.false_positives) == (2, 1, 1)
     assert counts.sensitivity == counts.precision == counts.f1 == pytest.approx(2 / 3)
-    assert [each.status for each in found.objects] == ["detected", "detected", "missed", "false positive"]
-    perfect, shifted = sorted(found.objects[:2], key=lambda each: -each.overlap.dice)
+    assert [each.status for each in found.objects] == ["detected", "missed", "detected", "false positive"]
+    shifted, perfect = (each for each in found.objects if each.status == "detected")
     assert (perfect.overlap.dice, shifted.overlap.dice) == (1.0, 0.75)
     assert (perfect.surface.hd, shifted.surface.hd) == (0.0, 1.0)
 
@@ -98,3 +97,18 @@ def test_many_specks_are_found_each_in_its_place() -> None:
     rows = evaluated(truth, truth, surface=False).object_rows()
     assert len(rows) == 3 * 15 * 15
     assert {(row["z"], row["y"], row["x"]) for row in rows} == {tuple(p) for p in np.argwhere(truth).tolist()}
+
+
+def test_of_a_great_many_the_largest_are_listed_and_all_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("napari_medpatch.evaluate.objects.MOST_LISTED", 3)
+    truth = np.zeros((1, 30, 30), np.uint8)
+    truth[0, ::3, ::3] = 1
+    truth[0, 0:2, 0:2] = 1
+    prediction = np.roll(truth, 1, 1)
+    (found,) = evaluated(prediction, truth).classes
+    counts = found.found.detection
+    assert counts.detected + counts.missed == counts.detected + counts.false_positives == 100
+    assert len(found.objects) == 6
+    assert found.objects[0].overlap.true == 4
+    assert found.remark == f"{found.found.left_out} small objects are counted but not listed"
+    assert found.found.left_out == counts.detected + 2 * counts.missed - 6

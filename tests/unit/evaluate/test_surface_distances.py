@@ -34,6 +34,13 @@ def test_the_edge_of_the_image_is_a_border() -> None:
     assert len(points(np.ones((4, 5)))) == 4 * 5 - 2 * 3
 
 
+def test_pictures_are_worked_at_in_bands_without_a_seam(monkeypatch: pytest.MonkeyPatch) -> None:
+    picture = blobs(3, (40, 30), 1)
+    whole = points(picture)
+    monkeypatch.setattr("napari_medpatch.evaluate.pieces._BAND", 90)
+    assert points(picture) == whole
+
+
 def test_pixels_beside_ignored_ones_are_no_border() -> None:
     mask, ignored = slab((3, 6), (0, 3), (0, 3)), slab((3, 6), (0, 3), (3, 6)).astype(bool)
     assert (1, 2) in points(mask)
