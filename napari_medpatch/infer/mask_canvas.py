@@ -14,6 +14,8 @@ Bytes = npt.NDArray[np.uint8]
 class MaskCanvas:
     """Arrays on the mask's grid; where nothing was put, there is background, without doubt.
 
+    They stay the same arrays to the end, so that a window can show them while they fill.
+
     Parameters
     ----------
     shape : sequence of int
@@ -62,9 +64,10 @@ class MaskCanvas:
         return True
 
     def replace_mask(self, mask: Bytes) -> Box | None:
-        """Put another mask in place; returns the smallest box that holds every difference, None without any."""
+        """Copy another mask in; returns the smallest box that holds every difference, None without any."""
         box = changed(self.mask, mask)
-        self.mask = mask
+        if box is not None:
+            self.mask[box.slices] = mask[box.slices]
         return box
 
 

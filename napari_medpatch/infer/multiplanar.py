@@ -87,7 +87,9 @@ def _along(job: Job, axis: int, maps: bool) -> Generator[Event, None, SegmentRes
         elif isinstance(event, Started):
             total = max(1, event.total or 1)
             if axis == AXES[0]:
-                yield replace(event, total=len(AXES) * _UNITS, unit="steps", done=0)
+                # The arrays of one axis are not those of the result.
+                context = {key: value for key, value in event.context.items() if key != "live"}
+                yield replace(event, total=len(AXES) * _UNITS, unit="steps", done=0, context=context)
         elif isinstance(event, BlockSegmented):
             done = int(_UNITS * (axis + min(1.0, event.done / total)))
             yield replace(event, done=done, probabilities=event.probabilities if maps else None)

@@ -1,6 +1,7 @@
 """Segment a volume, a photograph or a slide with a U-Net."""
 
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -51,7 +52,8 @@ def segment(
     Yields
     ------
     Started
-        ``context`` holds ``shape`` (of the mask), ``classes`` (foreground), ``downsample`` and ``transform``.
+        ``context`` holds ``shape`` (of the mask), ``classes`` (foreground), ``downsample``, ``transform``, and
+        ``live``: the arrays themselves, which fill while the job runs and end as the result's.
     BlockSegmented
         As blocks get ready. Where none is, there is background. If cleaning changes the mask, a last one
         replaces the part that changed.
@@ -90,7 +92,7 @@ def segment(
         maker,
         card.class_names[1:],
         BlockStore(parts, mark, resume=settings.resume),
-        first=settings.first,
+        first=_on_mask(settings.first, plan),
         skip_air=bool(settings.skip_air),
     )
     yield from run.blocks()
@@ -111,6 +113,14 @@ def _maker(plan: SegmentPlan, settings: SegmentSettings, card: "ModelCard") -> P
         air_edge=air_edge(card.postprocess) if settings.postprocess else None,
         decide=decider(card),
     )
+
+
+def _on_mask(place: Sequence[float] | None, plan: SegmentPlan) -> tuple[float, ...] | None:
+    """Return the place on the mask of a pixel of the image; a slide's mask is coarser."""
+    if place is None:
+        return None
+    steps = zip(place, plan.downsample, plan.voxel, plan.transform.translate, strict=True)
+    return tuple((pixel - shift * down / size) / down for pixel, down, size, shift in steps)
 
 
 def _skips_air(settings: SegmentSettings, card: "ModelCard") -> bool:

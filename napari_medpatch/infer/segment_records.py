@@ -37,7 +37,7 @@ class SegmentSettings:
     uncertainty : bool
         Also make a map of the classes' entropy.
     first : tuple of float, optional
-        Voxel of the mask near which to begin: what the user looks at.
+        Pixel of the image's finest grid near which to begin: what the user looks at. It changes the order only.
     skip_air : bool, optional
         Leave out the air around a patient (CT models): it becomes background without asking the network. By
         default only if the model's card says ``"skip_air": true`` under ``intensity``, for a model may well

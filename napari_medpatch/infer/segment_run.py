@@ -87,6 +87,7 @@ class SegmentRun:
             "classes": self.classes,
             "downsample": plan.downsample,
             "transform": plan.transform,
+            "live": self.canvas,
         }
         yield Started(self.total, "blocks", done=self.resumed, context=context)
         if kept:

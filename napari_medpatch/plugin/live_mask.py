@@ -1,23 +1,26 @@
-"""The mask and probability layers of a segmentation, filled block by block."""
+"""The mask, probability and uncertainty layers of a segmentation, filled block by block."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from napari_medpatch.events import BlockSegmented, Event, Started
 from napari_medpatch.geometry import GridTransform
-from napari_medpatch.plugin.layers import like_source, mask_colours, provenance
-from napari_medpatch.plugin.links import spacing_of
+from napari_medpatch.infer.decide import Decision
+from napari_medpatch.infer.mask_canvas import MaskCanvas
+from napari_medpatch.plugin.layers import META, like_source, mask_colours, provenance
+from napari_medpatch.plugin.links import image_of, spacing_of
 from napari_medpatch.plugin.overlays import ResultLayers
 
 if TYPE_CHECKING:
     import napari
     import napari.layers
+    import numpy as np
 
 
 class LiveMask(ResultLayers):
-    """Mask and probability layers of a segmentation.
+    """Mask, probability and uncertainty layers of a segmentation.
+
+    The layers show the job's own arrays where it offers them: then nothing is copied on the window's thread.
 
     Parameters
     ----------
@@ -25,8 +28,8 @@ class LiveMask(ResultLayers):
         As :class:`ResultLayers`.
     model : str
         For names and provenance.
-    probabilities : bool
-        Show them, uint8, 255 is certain.
+    probabilities, uncertainty : bool
+        Show them, uint8: 255 is certain, or quite uncertain.
     job : str
         What it is called in messages.
     colours : sequence, optional
@@ -40,6 +43,7 @@ class LiveMask(ResultLayers):
         model: str,
         *,
         probabilities: bool,
+        uncertainty: bool = False,
         job: str = "Segmentation",
         colours: Sequence[str] = (),
     ) -> None:
@@ -48,9 +52,15 @@ class LiveMask(ResultLayers):
         self.class_names: tuple[str, ...] = ()
         self._shape: tuple[int, ...] = ()
         self._grid: GridTransform | None = None
-        self._with_probabilities = probabilities
-        self.mask: np.ndarray[Any, Any] | None = None
-        self.maps: list[np.ndarray[Any, Any]] = []
+        self._with_probabilities, self._with_uncertainty = probabilities, uncertainty
+        self._canvas: MaskCanvas | None = None
+        self._is_live = False
+        self._covered = 0
+
+    @property
+    def mask(self) -> "np.ndarray[Any, Any] | None":
+        """The mask, None before the job began."""
+        return self._canvas.mask if self._canvas is not None else None
 
     def on_events(self, events: Sequence[Event]) -> None:
         """Take blocks in."""
@@ -58,11 +68,13 @@ class LiveMask(ResultLayers):
             if isinstance(event, Started):
                 self._place(event)
         blocks = [event for event in events if isinstance(event, BlockSegmented)]
-        if not blocks or not self.image_is_there:
+        if not blocks or not self.image_is_there or self._canvas is None:
             return
         self._ensure_layers()
         for block in blocks:
-            self._put(block)
+            self._covered += block.box.size
+            if not self._is_live:
+                self._canvas.put(block.box, Decision(block.labels, block.probabilities, block.uncertainty))
         self.redraw()
 
     def on_result(self, result: Any) -> None:
@@ -73,32 +85,49 @@ class LiveMask(ResultLayers):
         result : SegmentResult or FineTuneResult
             With ``mask``, ``probabilities`` and ``provenance`` if it has one.
         """
-        if not self.image_is_there or result.mask is None:
+        if not self.image_is_there or result.mask is None or self._canvas is None:
             return
         self._ensure_layers()
-        self.mask[...] = result.mask  # type: ignore[index]
-        if result.probabilities is not None:
-            for target, values in zip(self.maps, result.probabilities, strict=False):
-                target[...] = values
-        for layer in self.layers:
-            layer.metadata["medpatch"]["provenance"] = dict(getattr(result, "provenance", {}) or {})
-        self.settle()
+        if result.mask is not self._canvas.mask:
+            self._canvas.mask[...] = result.mask
+            for target, values in (
+                (self._canvas.maps, result.probabilities),
+                (self._canvas.uncertainty, getattr(result, "uncertainty", None)),
+            ):
+                if target is not None and values is not None:
+                    target[...] = values
+        self._record(dict(getattr(result, "provenance", {}) or {}))
+
+    def on_stopped(self) -> None:
+        """Keep what there is, and write on the layers that it is not all."""
+        if self._canvas is not None and self.layers:
+            share = min(1.0, self._covered / max(1, self._canvas.mask.size))
+            self._record({"model": self.model, "partial": True, "share_done": round(share, 3)})
 
     @property
     def is_complete(self) -> bool:
         """Whether the layers were made and none was removed, so that another result can refresh them."""
         return bool(self.layers) and all(layer in self.viewer.layers for layer in self.layers)
 
+    def _record(self, facts: dict[str, Any]) -> None:
+        for layer in self.layers:
+            layer.metadata[META]["provenance"] = facts
+        self.settle()
+
     def _place(self, event: Started) -> None:
         """Take classes and grid from the job; a slide's mask is coarser than the slide.
 
-        Layers of an earlier run of the same shape and classes are filled anew.
+        Layers of an earlier run of the same shape and classes are filled anew, unless the job brings arrays.
         """
         names, shape = tuple(event.context["classes"]), tuple(event.context["shape"])
-        if self.is_complete and (names, shape) == (self.class_names, self._shape):
+        live: MaskCanvas | None = event.context.get("live")
+        self._covered = 0
+        if live is None and self.is_complete and (names, shape) == (self.class_names, self._shape):
             self._colour()
         else:
-            self.mask, self.maps, self.layers = None, [], []
+            self.layers = []
+            self._canvas = live if live is not None else self._own_canvas(shape, len(names))
+        self._is_live = live is not None
         self.class_names, self._shape = names, shape
         spacing = spacing_of(self.image)
         pixel = spacing.values if spacing is not None else (1.0,) * len(self._shape)
@@ -106,31 +135,34 @@ class LiveMask(ResultLayers):
         translate = tuple(t / p for t, p in zip(place.translate, pixel, strict=True))
         self._grid = GridTransform(tuple(event.context["downsample"]), translate)
 
-    def _put(self, block: BlockSegmented) -> None:
-        where = block.box.slices
-        self.mask[where] = block.labels  # type: ignore[index]
-        if block.probabilities is not None:
-            for target, values in zip(self.maps, block.probabilities, strict=False):
-                target[where] = values
+    def _own_canvas(self, shape: tuple[int, ...], classes: int) -> MaskCanvas:
+        return MaskCanvas(shape, classes, probabilities=self._with_probabilities, uncertainty=self._with_uncertainty)
 
     def _ensure_layers(self) -> None:
-        if self.mask is not None:
+        if self.layers or self._canvas is None:
             return
+        self._remove_unfinished()
         stem = f"{self.image.name} {self.model}"
-        if self._with_probabilities:
-            for index, name in enumerate(self.class_names):
-                self._add_map(f"{stem} p({name})", index)
-        self.mask = np.zeros(self._shape, np.uint8)
+        if self._with_probabilities and self._canvas.maps is not None:
+            for index, (name, values) in enumerate(zip(self.class_names, self._canvas.maps, strict=False)):
+                self._add_map(f"{stem} p({name})", values, "viridis", "probability", class_index=index)
+        if self._with_uncertainty and self._canvas.uncertainty is not None:
+            self._add_map(f"{stem} uncertainty", self._canvas.uncertainty, "magma", "uncertainty")
         self._add_mask(stem)
 
-    def _add_map(self, name: str, index: int) -> None:
+    def _remove_unfinished(self) -> None:
+        """Make room for the layers of a run that goes on: those of the stopped one hold less."""
+        for layer in [layer for layer in self.viewer.layers if image_of(layer) is self.image]:
+            known = layer.metadata.get(META, {})
+            if known.get("model") == self.model and (known.get("provenance") or {}).get("partial"):
+                self.viewer.layers.remove(layer)
+
+    def _add_map(self, name: str, values: "np.ndarray[Any, Any]", colours: str, role: str, **more: Any) -> None:
         from napari.layers import Image
 
-        values = np.zeros(self._shape, np.uint8)
-        self.maps.append(values)
-        metadata = provenance(self.image, "probability", **self._facts(), class_index=index)
+        metadata = provenance(self.image, role, **self._facts(), **more)
         place = like_source(self.image, self._grid)
-        looks = {"colormap": "viridis", "contrast_limits": (0, 255), "opacity": 0.5, "blending": "translucent"}
+        looks = {"colormap": colours, "contrast_limits": (0, 255), "opacity": 0.5, "blending": "translucent"}
         self.add(Image(values, name=name, visible=False, metadata=metadata, **looks, **place))
 
     def _add_mask(self, name: str) -> None:

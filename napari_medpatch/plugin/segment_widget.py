@@ -1,10 +1,12 @@
 """The Segment tab: a U-Net's mask and probabilities, filled block by block."""
 
+from pathlib import Path
 from typing import Any
 
 from qtpy.QtWidgets import QVBoxLayout
 
 from napari_medpatch.events import Event, Job
+from napari_medpatch.infer.block_store import remove_blocks
 from napari_medpatch.models.intensity import HU_KINDS
 from napari_medpatch.plugin.clean_box import CleanBox
 from napari_medpatch.plugin.form import check, note
@@ -17,6 +19,9 @@ from napari_medpatch.plugin.model_chooser import ModelChooser
 from napari_medpatch.plugin.settings import keep, preference
 from napari_medpatch.plugin.slice_choice import SliceChoice
 from napari_medpatch.plugin.tab import Tab
+from napari_medpatch.plugin.torch_import import import_torch
+from napari_medpatch.plugin.unfinished import unfinished_folder
+from napari_medpatch.plugin.view_place import place_in_view
 
 _TASKS = {"volume": ("segment-3d", "segment-2d"), "photo": ("segment-2d",), "slide": ("segment-2d",)}
 
@@ -34,6 +39,12 @@ class SegmentWidget(Tab):
             checked=bool(preference("segment", "probabilities")),
         )
         self.probabilities.toggled.connect(lambda on: keep("segment", "probabilities", bool(on)))
+        self.uncertainty = check(
+            "Show uncertaint&y",
+            "Add a layer with the entropy of the classes: 0 where the model is certain, 255 where it cannot tell.",
+            checked=bool(preference("segment", "uncertainty")),
+        )
+        self.uncertainty.toggled.connect(lambda on: keep("segment", "uncertainty", bool(on)))
         self.model_note = note()
         self.slices = SliceChoice()
         self.runner = JobRunner(self)
@@ -41,15 +52,19 @@ class SegmentWidget(Tab):
         self.row.run_button.clicked.connect(lambda _checked=False: self.run())
         self.runner.progressed.connect(self._on_progress)
         self.runner.finished.connect(self._on_result)
+        self.runner.stopped.connect(self._on_stopped)
+        self.runner.failed.connect(lambda _sentence: self._on_stopped())
         self.model.changed.connect(self._say_model)
         layout.addWidget(self.model)
         layout.addWidget(self.model_note)
         layout.addWidget(self.slices)
         layout.addWidget(self.probabilities)
+        layout.addWidget(self.uncertainty)
         layout.addWidget(self.row)
         self.clean_box = CleanBox(self.current)
         layout.addWidget(self.clean_box)
         self.overlay: LiveMask | None = None
+        self._parts: Path | None = None
 
     def missing(self) -> str:
         return "" if self.current.kind else "Open a CT volume, a photograph or a slide first."
@@ -65,16 +80,25 @@ class SegmentWidget(Tab):
         if image is None or bundle is None:
             self.row.say("Choose a model first.")
             return
-        where, wanted = where_models_run(), self.probabilities.isChecked()
-        own, axis = self.clean_box.rules.use.isChecked(), self.slices.axis
+        chosen = {
+            "probabilities": self.probabilities.isChecked(),
+            "uncertainty": self.uncertainty.isChecked(),
+            "postprocess": self.clean_box.rules.use.isChecked(),
+            "axis": self.slices.axis,
+            "first": place_in_view(self.viewer, image),
+            **where_models_run(),
+        }
+        maps = {key: bool(chosen[key]) for key in ("probabilities", "uncertainty")}
 
         def make_job() -> Job:
+            import_torch()
             from napari_medpatch.infer.segment import SegmentSettings, segment
 
-            settings = SegmentSettings(probabilities=wanted, postprocess=own, axis=axis, **where)
-            return segment(source_of(image), bundle, settings)
+            source = source_of(image)
+            self._parts = unfinished_folder(source, bundle.card.name)
+            return segment(source, bundle, SegmentSettings(**chosen), parts=self._parts)
 
-        self.overlay = LiveMask(self.viewer, image, bundle.card.name, probabilities=wanted)
+        self.overlay = LiveMask(self.viewer, image, bundle.card.name, **maps)
         self.runner.start(make_job)
 
     def _tasks(self) -> tuple[str, ...]:
@@ -87,7 +111,14 @@ class SegmentWidget(Tab):
         if not self.overlay.image_is_there:
             self.runner.stop()
 
+    def _on_stopped(self) -> None:
+        """Leave what is done; the next run of the same model goes on from there."""
+        if self.overlay is not None and self.overlay.image_is_there:
+            self.overlay.on_stopped()
+
     def _on_result(self, result: Any) -> None:
+        if self._parts is not None:
+            remove_blocks(self._parts)
         if self.overlay is not None:
             self.overlay.on_result(result)
             if self.overlay.layers:

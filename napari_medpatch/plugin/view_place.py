@@ -46,6 +46,15 @@ def visible_box(viewer: "napari.Viewer", image: "napari.layers.Image") -> Box:
     return Box(tuple(start.tolist()), tuple(stop.tolist())).clip(image_shape(image))
 
 
+def place_in_view(viewer: "napari.Viewer", image: "napari.layers.Image") -> tuple[float, ...]:
+    """Return the pixel of an image's finest grid in the middle of the canvas, on the slice that is shown."""
+    point = np.asarray(viewer.dims.point, float)
+    if viewer.dims.ndisplay == 2:
+        shown = list(viewer.dims.displayed)
+        point[shown] = np.asarray(viewer.camera.center)[-2:]
+    return tuple(float(value) for value in image.world_to_data(point[-image.ndim :]))
+
+
 def corners_in_world(image: "napari.layers.Image", box: Box) -> "np.ndarray[tuple[int, ...], np.dtype[np.float64]]":
     """Return the outline of a box, ``(4, 2)`` going round, in world coordinates."""
     y0, x0 = (value - 0.5 for value in box.start)

@@ -1,0 +1,35 @@
+"""Load torch without holding the window up."""
+
+import ctypes
+import importlib.util
+import os
+import sys
+from contextlib import suppress
+from pathlib import Path
+
+_SUFFIXES = {"linux": ".so", "darwin": ".dylib"}
+
+
+def import_torch() -> None:
+    """Import torch; call it in a worker, before anything there imports torch.
+
+    Python holds its lock while it loads a library, and torch's, of some hundred megabytes, take up to a second, in
+    which the window would stand still. So they are loaded first through a call that gives the lock away.
+    """
+    if "torch" not in sys.modules:
+        # Only to be quicker: whatever fails here, the import itself says.
+        with suppress(OSError, AttributeError, ImportError, ValueError):
+            _load_libraries()
+    import torch  # noqa: F401
+
+
+def _load_libraries() -> None:
+    spec = importlib.util.find_spec("torch")
+    if spec is None or sys.platform not in _SUFFIXES:
+        return
+    for folder in spec.submodule_search_locations or ():
+        library = Path(folder) / "lib" / f"libtorch_python{_SUFFIXES[sys.platform]}"
+        if library.is_file():
+            load = ctypes.CDLL(None).dlopen
+            load.argtypes, load.restype = [ctypes.c_char_p, ctypes.c_int], ctypes.c_void_p
+            load(os.fsencode(library), os.RTLD_NOW)
