@@ -32,3 +32,17 @@ def test_plain_array_lies_left_posterior_superior():
     values = np.arange(60).reshape(3, 4, 5)
     assert np.array_equal(grid.to_original(values), values.T)
     assert grid.shape == (5, 4, 3)
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2), (2, 0, 1)])
+def test_spacing_of_a_sheared_grid_makes_up_the_voxels_volume(order):
+    """Slices 2.5 mm apart on a table that moves 2.7 mm askew, axial and turned."""
+    affine = np.eye(4)
+    affine[:3, :3] = np.diag([0.5, 0.75, 2.5])
+    affine[1, 2] = 1.0
+    affine[:3] = affine[list(order)]
+    grid = VolumeGrid.of_file(affine, SHAPE)
+    assert grid.is_sheared
+    assert sorted(grid.spacing) == pytest.approx([0.5, 0.75, 2.5])
+    assert np.prod(grid.spacing) == pytest.approx(abs(np.linalg.det(affine[:3, :3])))
+    assert not VolumeGrid.of_file(affine_of(np.eye(3), tilt=0.4), SHAPE).is_sheared
