@@ -10,6 +10,7 @@ from napari_medpatch.events import Job
 from napari_medpatch.plugin.cam_overlay import EXPLAINED
 from napari_medpatch.plugin.export_formats import FOLDER, PATCH_ROLES, SLICES, formats_of, hint_of, what_of
 from napari_medpatch.plugin.export_options import ExportOptionsBox
+from napari_medpatch.plugin.focus_order import order_focus
 from napari_medpatch.plugin.form import PathField, add_row, combo, new_form, note
 from napari_medpatch.plugin.job_row import JobRow
 from napari_medpatch.plugin.jobs import JobRunner
@@ -158,6 +159,8 @@ class ExportWidget(Tab):
         layer, suffix = self.layer(), self.format_combo.currentData()
         names = layer.metadata.get("medpatch", {}).get("class_names", ()) if layer is not None else ()
         self.options_box.show_for(what_of(layer) if layer is not None else "", suffix or "", classes=len(names))
+        # The Tab key visits rows in the order of the layout, which has changed.
+        order_focus(self.controls)
         self._suggest_path()
 
     def _suggest_path(self) -> None:
