@@ -20,6 +20,7 @@ COLOURS = ("#ff6e5e", "#6fdc6f", "#ffd84d")
 
 _OPPOSITE = {"R": "L", "L": "R", "A": "P", "P": "A", "S": "I", "I": "S"}
 
+_SOFTWARE = ("llvmpipe", "softpipe", "swrast", "swiftshader", "gdi generic", "basic render")
 _TOP_OF_ALL = 1_000_000
 
 
@@ -33,6 +34,15 @@ def qt_viewer_of(viewer: "ViewerModel") -> "QtViewer | None":
             if isinstance(widget, QtViewer) and widget.viewer is viewer:
                 return widget
     return None
+
+
+def draws_in_software(qt_viewer: "QtViewer") -> bool:
+    """Return whether the processor draws instead of a graphics card, as in virtual machines and remote desktops."""
+    from vispy.gloo import gl
+
+    qt_viewer.canvas.native.makeCurrent()
+    renderer = str(gl.glGetParameter(gl.GL_RENDERER)).lower()
+    return any(name in renderer for name in _SOFTWARE)
 
 
 class PlaneMarks:

@@ -10,7 +10,7 @@ from qtpy.QtCore import QObject, Signal
 
 from napari_medpatch.events import Finished, Job, Started
 from napari_medpatch.geometry import derived_grid
-from napari_medpatch.plugin.canvas_parts import qt_viewer_of
+from napari_medpatch.plugin.canvas_parts import draws_in_software, qt_viewer_of
 from napari_medpatch.plugin.jobs import JobRunner
 from napari_medpatch.plugin.layers import like_source, provenance
 from napari_medpatch.plugin.links import belongs_to, image_of
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     import napari.layers
 
 ROLE = "3D copy"
+_SOFTWARE_VOXELS = 2e6
+"""A processor that stands in for the graphics card needs many seconds for each frame of a larger volume."""
+
 _ALIKE_IMAGES = ("opacity", "blending", "colormap", "gamma", "contrast_limits", "rendering", "attenuation")
 _ALIKE_LABELS = ("opacity", "blending", "colormap")
 
@@ -54,6 +57,7 @@ class LightCopies(QObject):
     def __init__(self, viewer: "napari.Viewer", parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._viewer = viewer
+        self._in_software: bool | None = None
         self.shown: dict[napari.layers.Layer, napari.layers.Layer] = {}
         self._queue: list[napari.layers.Layer] = []
         self._kept: weakref.WeakKeyDictionary[Any, _Coarse] = weakref.WeakKeyDictionary()
@@ -65,12 +69,15 @@ class LightCopies(QObject):
         """Return how many voxels of a layer a cell of its copy takes in along each axis; ones if it needs none."""
         from napari_medpatch.io.coarse import coarse_steps
 
-        canvas = qt_viewer_of(self._viewer)
-        sizes = canvas.canvas.max_texture_sizes if canvas is not None else None
         # napari keeps labels as bytes, images as 32-bit floats on the graphics card.
         bytes_per_voxel = np.dtype(layer.dtype).itemsize if _is_labels(layer) else 4
-        voxels = int(preference("volumes", "texture_mb")) * 1e6 / bytes_per_voxel
-        side = float(sizes[1]) if sizes is not None and sizes[1] else np.inf
+        voxels, side = int(preference("volumes", "texture_mb")) * 1e6 / bytes_per_voxel, np.inf
+        canvas = qt_viewer_of(self._viewer)
+        if canvas is not None:
+            if self._in_software is None:
+                self._in_software = draws_in_software(canvas)
+            voxels = min(voxels, _SOFTWARE_VOXELS) if self._in_software else voxels
+            side = float(canvas.canvas.max_texture_sizes[1] or np.inf)
         return coarse_steps(layer.data.shape, np.abs(layer.scale), voxels, side)
 
     def want(self, layer: "napari.layers.Layer") -> None:

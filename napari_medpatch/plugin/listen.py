@@ -20,7 +20,7 @@ def listen(emitter: Any, callback: Callable[..., None], *, first: bool = False) 
     callback : bound method
         Of a QObject; takes the event. It is held weakly.
     first : bool
-        Call it before all others that listen, napari's own too.
+        Call it before almost all others that listen, napari's own too.
     """
     method = weakref.WeakMethod(callback)
 
@@ -31,4 +31,9 @@ def listen(emitter: Any, callback: Callable[..., None], *, first: bool = False) 
         else:
             emitter.disconnect(relay)
 
-    emitter.connect(relay, position="first" if first else "last")
+    others = emitter.callbacks if first else ()
+    if len(others) > 1:
+        # napari calls its own parts first, unless one says between which two.
+        emitter.connect(relay, after=others[0], before=others[1])
+    else:
+        emitter.connect(relay)

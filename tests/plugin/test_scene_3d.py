@@ -127,9 +127,12 @@ def test_large_volumes_are_shown_in_3d_by_coarser_copies(box: Any, window: Any, 
     scene.copies.steps = lambda layer: (1, 2, 2)  # type: ignore[method-assign]
     dock = open_planes(window)
     twin = dock.mirror.twin(image, dock.views[0].model)
+    drawn: list[Any] = []
+    image.events.set_data.connect(drawn.append)
     with qtbot.waitSignal(scene.copies.runner.idle, timeout=20000):
         window.dims.ndisplay = 3
         assert not image.visible
+        assert drawn == []  # the full volume never went to the graphics card
         assert twin.visible
         assert "coarser copy" in box.surfaces.status.text()
     qtbot.waitUntil(lambda: len(scene.copies.shown) == 2, timeout=20000)
