@@ -15,6 +15,7 @@ from napari_medpatch.infer.exact_pass import BlockPass, OncePass, StreamPass, ro
 from napari_medpatch.infer.runner import FloatArray, Runner
 from napari_medpatch.infer.unet_runner import UNetRunner
 from napari_medpatch.infer.window_tiling import WindowTiling
+from napari_medpatch.patience import patiently, saying
 
 if TYPE_CHECKING:
     import torch
@@ -108,13 +109,10 @@ class WindowPass:
     kind = "windows"
 
     def __init__(self, image: "WorkingImage", tiling: WindowTiling, runner: Runner) -> None:
-        from monai.data.utils import compute_importance_map
-
         self._image = image
         self._tiling = tiling
         self._runner = runner
-        weights: torch.Tensor = compute_importance_map(tiling.window, mode=tiling.blend)
-        self._weights = weights
+        self._weights: torch.Tensor | None = None
         self._batch = max(1, _BATCH_VOXELS.get(runner.device.type, 1_000_000) // math.prod(tiling.window))
         self._sum: torch.Tensor | None = None
         self._count: torch.Tensor | None = None
@@ -136,6 +134,8 @@ class WindowPass:
 
     def logits(self, region: Box) -> Generator[float, None, "torch.Tensor"]:
         """Return the blended logits of a region; windows that the region before shared are not computed again."""
+        if self._weights is None:
+            self._weights = yield from saying(0.0, patiently(_importance, self._tiling))
         starts = self._tiling.starts(0)
         self._forget(region.start[0])
         self._whole = False
@@ -155,7 +155,7 @@ class WindowPass:
                 continue
             self._make_room(end, outputs.shape[1])
             for box, output in zip(boxes, outputs, strict=True):
-                self._add(box, output)
+                self._add(box, output, self._weights)
         self._done = max([self._done, *(i + 1 for i in wanted)])
         self._whole = True
         return self._runner.to_logits(self._blended(region))
@@ -181,7 +181,7 @@ class WindowPass:
         result[(slice(None), *inside.shift([-a for a in box.start]).slices)] = pixels
         return result
 
-    def _add(self, box: Box, output: "torch.Tensor") -> None:
+    def _add(self, box: Box, output: "torch.Tensor", importance: "torch.Tensor") -> None:
         """Add a window to the rows it covers."""
         inside = box.clip(self._tiling.shape)
         part = inside.shift([-a for a in box.start]).slices
@@ -190,7 +190,7 @@ class WindowPass:
         lost = max(0, -place.start[0])
         part = (slice(part[0].start + lost, part[0].stop), *part[1:])
         rows = (slice(place.start[0] + lost, place.stop[0]), *place.slices[1:])
-        weights = self._weights[part]
+        weights = importance[part]
         if self._sum is not None and self._count is not None:
             self._sum[(slice(None), *rows)] += output[(slice(None), *part)] * weights
             self._count[rows] += weights
@@ -258,3 +258,11 @@ class WindowPass:
                 "cpu, or a smaller window in the model's config.json."
             ) from error
         self._batch = tried // 2
+
+
+def _importance(tiling: WindowTiling) -> "torch.Tensor":
+    """Return the weight of each voxel of a window; importing MONAI takes seconds."""
+    from monai.data.utils import compute_importance_map
+
+    weights: torch.Tensor = compute_importance_map(tiling.window, mode=tiling.blend)
+    return weights

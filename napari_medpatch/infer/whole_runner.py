@@ -21,6 +21,7 @@ from napari_medpatch.infer.precision import choose_precision
 from napari_medpatch.infer.runner import FloatArray
 from napari_medpatch.infer.whole_pass import whole_pass
 from napari_medpatch.models.network_facts import network_facts
+from napari_medpatch.patience import saying
 
 if TYPE_CHECKING:
     import torch
@@ -89,13 +90,7 @@ class WholeRunner:
         parts: list[torch.Tensor] = []
         for start in range(0, len(folded), at_once):
             steps = self._run(np.ascontiguousarray(folded[start : start + at_once]))
-            while True:
-                try:
-                    next(steps)
-                except StopIteration as end:
-                    parts.append(end.value)
-                    break
-                yield start / len(folded)
+            parts.append((yield from saying(start / len(folded), steps)))
             yield min(1.0, (start + at_once) / len(folded))
         return batch_to_slices(torch.cat(parts) if len(parts) > 1 else parts[0], len(batch), self.slice_axis)
 

@@ -12,7 +12,7 @@ from napari_medpatch.io.source import AnyArray, Source, finest_level_at_least
 from napari_medpatch.models.card import ModelCard
 from napari_medpatch.models.intensity import HU_KINDS, Intensity, intensity_of
 from napari_medpatch.models.preprocess import normalise_image, normalise_volume
-from napari_medpatch.patience import patiently
+from napari_medpatch.patience import patiently, saying
 
 _NOT_HU = (
     "The values lie between {low:g} and {high:g}, which does not look like Hounsfield units (air is -1000); "
@@ -66,14 +66,7 @@ class VolumeImage:
             self._hu = yield from gather_steps(self._read, self.grid)
 
         # In a thread: a volume's percentiles take seconds.
-        measuring = patiently(intensity_of, self._card, self._hu)
-        while True:
-            try:
-                next(measuring)
-            except StopIteration as end:
-                self._intensity = end.value
-                return
-            yield 1.0
+        self._intensity = yield from saying(1.0, patiently(intensity_of, self._card, self._hu))
 
     def notes(self) -> list[str]:
         """Warn when the values cannot be Hounsfield units."""

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from monai.data.utils import dense_patch_slices
 from monai.inferers import sliding_window_inference
 from unet_bundles import random_unet
 
@@ -169,6 +170,15 @@ def test_sums_that_do_not_fit_are_refused_before(monkeypatch: pytest.MonkeyPatch
     network = WindowPass(ArrayImage(np.zeros((1, 20, 16, 16))), WindowTiling((20, 16, 16), (16, 16, 16)), Narrow(9))
     with pytest.raises(ResourceError, match="Blending the windows needs"):
         finish(network.logits(Box((0, 0, 0), (20, 16, 16))))
+
+
+@pytest.mark.parametrize("window", [1, 5, 16])
+@pytest.mark.parametrize("overlap", [0.0, 0.25, 0.5, 0.9])
+def test_windows_begin_where_monais_do(window: int, overlap: float) -> None:
+    interval = max(1, int(window * (1 - overlap)))
+    for length in range(window + 1, 45):
+        expected = [part.start for (part,) in dense_patch_slices((length,), (window,), (interval,))]
+        assert list(WindowTiling((length,), (window,), overlap).starts(0)) == expected
 
 
 @pytest.mark.parametrize("flipped", [False, True])
