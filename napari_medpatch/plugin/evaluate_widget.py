@@ -97,7 +97,7 @@ class EvaluateWidget(Tab):
 
     def ask_truth(self) -> None:
         """Ask for a file with the truth."""
-        kinds = "Masks (*.nii *.nii.gz *.nrrd *.nhdr *.mha *.mhd *.png *.tif *.tiff *.bmp);;All files (*)"
+        kinds = "Masks (*.nii *.nii.gz *.nrrd *.nhdr *.mha *.mhd *.dcm *.png *.tif *.tiff *.bmp);;All files (*)"
         path, _ = QFileDialog.getOpenFileName(self, "Load the truth", last_folder(), kinds)
         if path:
             remember_folder(path)

@@ -48,6 +48,21 @@ def test_formats_of_volumes_give_the_same(tmp_path: Path, image: ArraySource, su
     assert result.provenance["made"]["truth"] == {"model": "by hand"}
 
 
+@pytest.mark.parametrize("suffix", [".nrrd", ".mha"])
+def test_volumes_of_itk_lie_on_the_same_grid(tmp_path: Path, image: ArraySource, suffix: str) -> None:
+    prediction, truth = names_and_masks(tmp_path, image, ".nii.gz")
+    expected = compare_files(prediction, truth)
+    other = tmp_path / f"prediction{suffix}"
+    write_mask(PREDICTION, image, other, class_names=("ball", "box"))
+    for pair in ((other, truth), (prediction, other)):
+        assert [each.name for each in run(evaluate_files(*pair)).classes] == ["ball", "box"]
+    assert compare_files(other, truth)["classes"] == expected["classes"]
+    far = ArraySource(image.data, "volume", path=Path("far"), affine=image.affine @ np.diag([1, 1, 1.5, 1]))
+    write_mask(PREDICTION, far, tmp_path / f"far{suffix}")
+    with pytest.raises(GeometryError, match=r"voxels apart|voxel size"):
+        run(evaluate_files(tmp_path / f"far{suffix}", truth))
+
+
 def test_formats_may_be_mixed(tmp_path: Path, image: ArraySource) -> None:
     as_tiff, _ = names_and_masks(tmp_path, image, ".ome.tiff")
     _, as_nifti = names_and_masks(tmp_path, image, ".nii.gz")
