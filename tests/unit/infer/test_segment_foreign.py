@@ -8,6 +8,7 @@ from foreign_folders import NETWORK_DEF, Darkness, write_exported, write_folder,
 from monai.inferers import SlidingWindowInferer
 from monai.networks.nets import BasicUNet
 from monai.transforms import ScaleIntensityRange
+from unet_bundles import random_unet
 
 from napari_medpatch.errors import BundleError
 from napari_medpatch.events import BlockSegmented, Event, Started, run
@@ -261,3 +262,16 @@ def test_other_precisions_are_accepted(tmp_path: Path, precision: str) -> None:
     hu = box_in_tissue()
     result = segmented(write_folder(tmp_path / "net", Darkness()), hu, precision=precision)
     np.testing.assert_array_equal(result.mask, hu < 0)
+
+
+@pytest.mark.parametrize("norm", ["instance", "group", "batch"])
+def test_our_unet_is_blended_where_it_cannot_be_tiled(tmp_path: Path, norm: str) -> None:
+    bundle = random_unet(tmp_path / "net", levels=2, network={"norm": norm})
+    hu = np.random.default_rng(0).integers(-1000, 400, (12, 20, 16)).astype(np.int16)
+    result = run(segment(ArraySource(hu, "volume", (1, 1, 1)), bundle, SegmentSettings(device="cpu")))
+    assert result.provenance["tiling"] == ("exact" if norm == "batch" else "windows")
+    if norm != "batch":
+        pixels = ScaleIntensityRange(-1000, 400, 0, 1, clip=True)(hu[None].astype(np.float32))
+        with torch.inference_mode():
+            whole = SlidingWindowInferer((96, 96, 96), 1, mode="gaussian")(torch.as_tensor(pixels)[None], bundle.load())
+        assert (result.mask != whole[0].argmax(0).numpy()).mean() < 1e-3
