@@ -4,7 +4,7 @@ from collections.abc import Generator
 
 import pytest
 
-from napari_medpatch.patience import patiently
+from napari_medpatch.patience import patiently, stepping
 
 
 def test_it_yields_while_waiting_and_returns_the_result() -> None:
@@ -38,3 +38,50 @@ def test_closing_does_not_wait() -> None:
     waiting.close()
     assert time.perf_counter() - begun < 1
     gate.set()
+
+
+def test_steps_are_run_in_threads_and_their_result_is_returned() -> None:
+    threads: set[int] = set()
+
+    def count() -> Generator[int, None, str]:
+        for number in range(200):
+            threads.add(threading.get_ident())
+            yield number
+        return "done"
+
+    received: list[str] = []
+
+    def keep() -> Generator[int, None, None]:
+        received.append((yield from stepping(-1, count())))
+
+    said = list(keep())
+    assert received == ["done"]
+    assert said == sorted(said)
+    assert len(said) < 100
+    assert threading.get_ident() not in threads
+
+
+def test_a_long_step_repeats_the_last_word_until_it_ends() -> None:
+    gate = threading.Event()
+
+    def slow() -> Generator[int, None, None]:
+        yield 5
+        time.sleep(0.25)
+        yield 6
+        gate.wait(10)
+
+    said = stepping(0, slow())
+    found = [next(said) for _ in range(6)]
+    assert found == sorted(found)
+    assert {5, 6} & set(found)
+    said.close()
+    gate.set()
+
+
+def test_what_a_step_raises_is_raised() -> None:
+    def fail() -> Generator[int, None, None]:
+        yield 1
+        raise KeyError("inside")
+
+    with pytest.raises(KeyError, match="inside"):
+        list(stepping(0, fail()))

@@ -27,13 +27,16 @@ class Air:
     inside : ndarray
         ``(Z, Y, X)`` bool: air that is not around the patient.
     outside : ndarray
-        ``(Z, Y, X)`` bool: air around the patient, and what lies beyond a round field of view.
+        ``(Z, Y, X)`` bool: air around the patient.
+    beyond : ndarray
+        ``(Z, Y, X)`` bool: what lies beyond a round field of view.
     level : float
         HU of the air around the patient, -1000 where there is none.
     """
 
     inside: Bools
     outside: Bools
+    beyond: Bools
     level: float
 
 
@@ -56,20 +59,19 @@ def find_air(hu: FloatArray, below: float) -> Generator[float, None, Air]:
         Share done.
     """
     air = hu < below
-    outside = _beyond(hu)
+    beyond, outside = _beyond(hu), np.zeros_like(air)
     samples: list[npt.NDArray[np.float32]] = []
     for z, plane in enumerate(air):
-        around = _around(plane, hu[z], outside[z])
-        samples.append(hu[z][around][::97])
-        outside[z] |= around
+        outside[z] = _around(plane, hu[z], beyond[z])
+        samples.append(hu[z][outside[z]][::97])
         yield (z + 1) / len(air)
     values = np.concatenate(samples)
     # The darkest part: cushions under the patient are around the patient too.
     level = min(_DARKEST, float(np.percentile(values, 20))) if len(values) else -1000.0
-    return Air(air & ~outside, outside, level)
+    return Air(air & ~outside & ~beyond, outside, beyond, level)
 
 
-def find_body(hu: FloatArray, edge_mm: float) -> Generator[float, None, Bools]:
+def find_trunk(hu: FloatArray, edge_mm: float) -> Generator[float, None, Bools]:
     """Return the patient with everything inside, without table and cushions.
 
     Parameters

@@ -14,8 +14,14 @@ _GAS_ABOVE_AIR = 32.0
 """Gas is as dark as the air around the patient, lung even in emphysema is not."""
 _CORE_MM = 4.0
 _IN_BODY = 0.6
-_VESSELS = 0.004
-"""Lung at the edge of the picture has vessels in it, a cushion has not."""
+_VESSELS = 0.01
+_THICK_MM = 20.0
+"""Lung at the edge of the picture has vessels in it or is thick, a cushion or the core of a table is neither."""
+_FREE = 0.1
+"""Around lung is tissue of some thickness; around a cushion, also one in a thin skin, is in part air."""
+_SHELL_MM = 14.0
+_RIND_MM = 4.0
+"""What was taken from a piece before, to part it from others."""
 _SHARE = 0.02
 _LARGE_ML = 500.0
 _ABOVE_MM = 20.0
@@ -77,17 +83,38 @@ def _is_lung(hu: FloatArray, numbers: Ints, air: Air, body: Bools, edge_mm: floa
         return False
     if np.count_nonzero(body[piece.box] & inside) >= _IN_BODY * np.count_nonzero(inside):
         return True
-    return _is_cut(piece, numbers.shape) and _has_vessels(inside, edge_mm)
+    shell, around = _shell(numbers, piece, edge_mm)
+    beyond = shell & air.beyond[around]
+    free = bool(np.count_nonzero(shell & air.outside[around]) <= _FREE * np.count_nonzero(shell & ~beyond))
+    cut = _is_cut(piece, numbers.shape, edge_mm) or bool(beyond.any())
+    return cut and free and (_has_vessels(inside, edge_mm) or _is_thick(inside, edge_mm))
 
 
-def _is_cut(piece: _Piece, shape: tuple[int, ...]) -> bool:
-    """Return whether a piece reaches the edge of the picture within its slices."""
-    return any(part.start == 0 or part.stop == n for part, n in zip(piece.box[1:], shape[1:], strict=True))
+def _is_cut(piece: _Piece, shape: tuple[int, ...], edge_mm: float) -> bool:
+    """Return whether a piece reaches the edge of the picture within its slices, but for its rind."""
+    near = int(_RIND_MM / edge_mm)
+    return any(part.start <= near or part.stop >= n - near for part, n in zip(piece.box[1:], shape[1:], strict=True))
+
+
+def _shell(numbers: Ints, piece: _Piece, edge_mm: float) -> tuple[Bools, tuple[slice, ...]]:
+    """Return what lies around a piece, beyond its rind, and the box of that."""
+    far = int(_SHELL_MM / edge_mm) + 1
+    around = tuple(
+        slice(max(0, part.start - far), min(size, part.stop + far))
+        for part, size in zip(piece.box, numbers.shape, strict=True)
+    )
+    inside, voxel = numbers[around] == piece.number, (edge_mm,) * 3
+    return Ball(_SHELL_MM, voxel).dilated(inside) & ~Ball(_RIND_MM, voxel).dilated(inside), around
 
 
 def _has_vessels(inside: Bools, edge_mm: float) -> bool:
     closed = Ball(_CORE_MM, (edge_mm,) * 3).closed(inside)
     return bool(np.count_nonzero(closed & ~inside) >= _VESSELS * np.count_nonzero(inside))
+
+
+def _is_thick(inside: Bools, edge_mm: float) -> bool:
+    """Return whether a ball fits in that is larger than the top of a table is thick; the picture's edge is open."""
+    return bool(Ball(_THICK_MM, (edge_mm,) * 3).eroded(inside).any())
 
 
 def _is_beside(piece: _Piece, largest: _Piece, edge_mm: float) -> bool:

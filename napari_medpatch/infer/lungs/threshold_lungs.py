@@ -17,7 +17,7 @@ from napari_medpatch.infer.clean.components import FillHoles
 from napari_medpatch.infer.clean.pieces import Pieces
 from napari_medpatch.infer.clean.sides import Sides, find_sides
 from napari_medpatch.infer.clean.work import Bools, Place, Work
-from napari_medpatch.infer.lungs.air import Air, find_air, find_body
+from napari_medpatch.infer.lungs.air import Air, find_air, find_trunk
 from napari_medpatch.infer.lungs.airways import find_airways
 from napari_medpatch.infer.lungs.choose import choose_lungs
 from napari_medpatch.infer.resample import FloatArray
@@ -100,14 +100,14 @@ def find_lungs(hu: FloatArray, edge_mm: float, settings: ThresholdSettings) -> G
     if not air.inside.any():
         return nothing
     airways = yield from _scaled(find_airways(hu, air.inside, edge_mm), 0.2, 0.45)
-    body = yield from _scaled(find_body(hu, edge_mm), 0.45, 0.6)
+    body = yield from _scaled(find_trunk(hu, edge_mm), 0.45, 0.6)
     aerated = yield from _scaled(_aerated(hu, air, air.inside & ~airways, body, edge_mm, settings), 0.6, 0.75)
     if not aerated.any():
         return nothing
     lungs = aerated.copy()
     for share in _close_each(lungs, edge_mm, settings.closing_mm):
         yield 0.75 + 0.25 * share
-    lungs &= ~(airways | air.outside)
+    lungs &= ~(airways | air.outside | air.beyond)
     return FoundLungs(lungs | aerated, aerated)
 
 
