@@ -28,7 +28,7 @@ _BATCH_VOXELS = {"cpu": 1_000_000, "cuda": 8_000_000, "mps": 2_000_000}
 _PICTURE_PIXELS = 2_000_000
 """Largest block of a photograph or slide, so that reading it takes less than a second."""
 _SLAB_VOXELS = 4_000_000
-"""Voxels of the mask that become ready together: what is lost when the process dies, and what is drawn at once."""
+"""Voxels of a mask of one class that become ready together: what is lost when the process dies, and drawn at once."""
 _ONCE_FLOATS = 32_000_000
 """Logits that may be held as a whole."""
 
@@ -79,7 +79,7 @@ def network_pass(plan: "SegmentPlan", runner: Runner, num_classes: int, block_vo
     blocks = BlockPass(image, tiling, runner, min(voxels, _PICTURE_PIXELS) if flat else voxels)
     if block_voxels is not None or flat or plan.slice_axis is not None:
         return blocks
-    rows = slab_rows(tiling.shape, plan.output.source_shape, _SLAB_VOXELS)
+    rows = slab_rows(tiling.shape, plan.output.source_shape, max(_SLAB_VOXELS // 4, 2 * _SLAB_VOXELS // num_classes))
     size = math.prod(tiling.canvas)
     if size <= voxels and size * num_classes <= _ONCE_FLOATS:
         return OncePass(blocks, tiling, rows)

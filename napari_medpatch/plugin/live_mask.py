@@ -145,9 +145,12 @@ class LiveMask(ResultLayers):
         stem = f"{self.image.name} {self.model}"
         if self._with_probabilities and self._canvas.maps is not None:
             for index, (name, values) in enumerate(zip(self.class_names, self._canvas.maps, strict=False)):
-                self._add_map(f"{stem} p({name})", values, "viridis", "probability", class_index=index)
+                looks = {"colormap": "viridis", "blending": "translucent"}
+                self._add_map(f"{stem} p({name})", values, looks, "probability", class_index=index)
         if self._with_uncertainty and self._canvas.uncertainty is not None:
-            self._add_map(f"{stem} uncertainty", self._canvas.uncertainty, "magma", "uncertainty")
+            # Added, so that the image is as it is where the model is certain.
+            looks = {"colormap": "magma", "blending": "additive"}
+            self._add_map(f"{stem} uncertainty", self._canvas.uncertainty, looks, "uncertainty")
         self._add_mask(stem)
 
     def _remove_unfinished(self) -> None:
@@ -157,13 +160,15 @@ class LiveMask(ResultLayers):
             if known.get("model") == self.model and (known.get("provenance") or {}).get("partial"):
                 self.viewer.layers.remove(layer)
 
-    def _add_map(self, name: str, values: "np.ndarray[Any, Any]", colours: str, role: str, **more: Any) -> None:
+    def _add_map(
+        self, name: str, values: "np.ndarray[Any, Any]", looks: dict[str, str], role: str, **more: Any
+    ) -> None:
         from napari.layers import Image
 
         metadata = provenance(self.image, role, **self._facts(), **more)
         place = like_source(self.image, self._grid)
-        looks = {"colormap": colours, "contrast_limits": (0, 255), "opacity": 0.5, "blending": "translucent"}
-        self.add(Image(values, name=name, visible=False, metadata=metadata, **looks, **place))
+        ranged: dict[str, Any] = {"contrast_limits": (0, 255), "opacity": 0.5, "visible": False}
+        self.add(Image(values, name=name, metadata=metadata, **ranged, **looks, **place))
 
     def _add_mask(self, name: str) -> None:
         from napari.layers import Labels
