@@ -57,11 +57,11 @@ class CleanBox(MoreSection):
         self.steps = StepList()
         self.runner, self.writer = JobRunner(self), JobRunner(self)
         self.row = JobRow(
-            self.runner, "Appl&y steps", "Clean the chosen mask with the steps above.", beginning="Reading the mask…"
+            self.runner, "Apply steps", "Clean the chosen mask with the steps above.", beginning="Reading the mask…"
         )
         self.row.stop_button.setText("Stop")
         self.preview_button = button(
-            "Prev&iew", "Show what the steps would add and remove, without changing the mask.", self.preview
+            "Preview", "Show what the steps would add and remove, without changing the mask.", self.preview
         )
         self.undo_button = button("Un&do clean-up", "", self.undo)
         self.redo_button = button("Redo", "", self.redo)

@@ -34,7 +34,7 @@ class SliceChoice(QWidget):
         form = new_form()
         add_row(
             form,
-            "S&lices",
+            "Sl&ices",
             self.combo,
             "Slices of the volume that this 2D model sees, one at a time. All three axes take three times as long.",
         )
