@@ -56,9 +56,9 @@ def fill_by_image(
     for before, after in pairwise(stops):
         here = planes[(slice(before, after + 1), *shape.window)]
         bands = [band_mm or band_width(min(place, after - before - place), spacing[0]) for place in range(len(here))]
-        labels, unsure, scores = yield from _doubts(shape, here, before, bands)
+        labels, unsure, scores, thin = yield from _doubts(shape, here, before, bands)
         if unsure.any():
-            slab = Slab(read(before, after), labels.copy(), unsure, scores, shape.values, spacing, max(bands))
+            slab = Slab(read(before, after), labels.copy(), unsure, scores, shape.values, spacing, max(bands), thin)
             for window, core in tiles(slab):
                 solved = yield from patiently(walk, slab, window)
                 labels[core] = solved[_inside(core, window)]
@@ -69,21 +69,24 @@ def fill_by_image(
 
 def _doubts(
     shape: ShapePlanes, painted: LabelArray, first: int, bands: Sequence[float]
-) -> Generator[None, None, tuple[LabelArray, npt.NDArray[np.bool_], npt.NDArray[np.float16]]]:
-    """Return a slab's labels by shape, which of them the image may change, and the scores of those.
+) -> Generator[None, None, tuple[LabelArray, npt.NDArray[np.bool_], npt.NDArray[np.float16], float]]:
+    """Return a slab's labels by shape, which of them the image may change, their scores, and the thinnest band, mm.
 
     The outermost slices are taken as they are: they are painted, or the end of what is asked for.
     """
     labels, unsure = np.empty_like(painted), np.zeros(painted.shape, bool)
-    scores = [np.empty((len(shape.values), 0), np.float16)]
+    scores, widths = [np.empty((len(shape.values), 0), np.float16)], dict.fromkeys(shape.values, 0.0)
     for place, plane in enumerate(painted):
         found = yield from _scores(shape, first + place)
         winners = shape.winners(found)
         labels[place] = np.where(plane > 0, plane, winners)
         if 0 < place < len(painted) - 1:
-            unsure[place] = doubtful(found, winners, bands[place]) & (plane == 0)
+            near, limits = doubtful(found, winners, bands[place])
+            unsure[place] = near & (plane == 0)
+            widths |= {value: max(width, widths[value]) for value, width in limits.items()}
             scores.append((found[:, unsure[place]] / bands[place]).astype(np.float16))
-    return labels, unsure, np.concatenate(scores, axis=1)
+    thin = min((width for width in widths.values() if width), default=0.0)
+    return labels, unsure, np.concatenate(scores, axis=1), thin
 
 
 def _scores(shape: ShapePlanes, index: int) -> Generator[None, None, FloatArray]:
