@@ -6,6 +6,7 @@ settings such arrays come from memory that was used before; at most 256 MB of it
 """
 
 import ctypes
+import os
 import sys
 from functools import cache
 
@@ -13,6 +14,15 @@ _TRIM_THRESHOLD, _TOP_PAD, _MMAP_THRESHOLD = -1, -2, -3
 """Numbers of ``mallopt`` in ``malloc.h``."""
 
 _SETTINGS = {_MMAP_THRESHOLD: 64 << 20, _TRIM_THRESHOLD: 256 << 20, _TOP_PAD: 16 << 20}
+
+
+def use_large_pages() -> None:
+    """Let torch ask for pages of 2 MB, where Linux gives them on demand; before torch is imported.
+
+    A network's maps hold tens of megabytes each, and clearing them in pages of 4 KB took up to two fifths of the
+    processor time of a 3D U-Net.
+    """
+    os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
 
 
 @cache

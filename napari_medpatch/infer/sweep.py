@@ -8,8 +8,8 @@ from napari_medpatch.geometry import Box
 from napari_medpatch.infer.halo import Tiling
 from napari_medpatch.models.unet import UNetConfig
 
-CHUNK_POSITIONS = 2_100_000
-"""Largest chunk of the finest level: eight rows of 512 × 512."""
+CHUNK_POSITIONS = 1_050_000
+"""Largest chunk of the finest level: four rows of 512 × 512. Larger ones are not faster, and leave the caches."""
 
 
 @dataclass(frozen=True, slots=True)

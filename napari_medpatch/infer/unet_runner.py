@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from napari_medpatch.infer.allocator import reuse_freed_memory
 from napari_medpatch.infer.device import available_memory, free_cached_memory, pick_device
 from napari_medpatch.infer.folding import batch_to_slices, slices_to_batch
 from napari_medpatch.infer.precision import Precision, autocast, choose_precision, exact_convolutions
@@ -22,8 +23,8 @@ if TYPE_CHECKING:
     from napari_medpatch.infer.network_stream import NetworkStream
     from napari_medpatch.models.bundle import Bundle
 
-_STEP_MACS = 6e9
-"""Multiplications per step on a processor: less than half a second on one slow core."""
+_STEP_MACS = 1.5e10
+"""Multiplications per step on a processor: less than a second on one slow core."""
 _SWEEP_BYTES = 3 << 30
 _CPU_BYTES = 2 << 30
 _BYTES_PER_CHANNEL = 24
@@ -66,6 +67,8 @@ class UNetRunner:
             self.trial.precision if self.trial is not None else choose_precision(precision, self.device)
         )
         self.slice_axis = slice_axis
+        if self.device.type == "cpu":
+            reuse_freed_memory()
         layout = torch.channels_last_3d if self.config.dimensions == 3 else torch.channels_last
         self._model = bundle.load(self.device).to(memory_format=layout)
 
