@@ -1,18 +1,20 @@
 """Draw the edge of an air-filled organ where the scan shows it.
 
 A network that works at 4 mm knows where the lungs are but not, to the millimetre, where they end; the scan
-does, because lung is air and its surroundings are not. So voxels that the network is not sure of are decided by
-their own Hounsfield units. Opacities deep inside the organ, where the network is sure, stay as they are.
+does, because lung is air and its surroundings are not. So voxels beside the network's border that it is not
+sure of are decided by their own Hounsfield units. Opacities inside the organ stay as they are, the ones that the
+network is half sure of too.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from napari_medpatch.infer.resample import FloatArray
+from napari_medpatch.geometry import Box
+from napari_medpatch.infer.resample import FloatArray, WorkingGrid, from_working
 from napari_medpatch.io.source import AnyArray
 
 AIR_EDGE = "air_edge_hu"
@@ -26,7 +28,41 @@ def air_edge(rules: Mapping[str, Any]) -> float | None:
     return None if value is None else float(value)
 
 
-def sharpen_edges(labels: npt.NDArray[np.uint8], relative: FloatArray, hu: AnyArray, below: float) -> None:
+def near_border(
+    relative: FloatArray, grid: WorkingGrid, piece: Box, origin: Sequence[int]
+) -> npt.NDArray[np.bool_] | None:
+    """Return the voxels that lie between organ and surroundings on the working grid.
+
+    Parameters
+    ----------
+    relative : ndarray
+        ``(C, *working)`` float32, logits of the classes minus the background's, from working index ``origin`` on.
+    grid : WorkingGrid
+        From the working grid to the image's.
+    piece : Box
+        Of the image's voxels.
+    origin : sequence of int
+        Where ``relative`` begins.
+
+    Returns
+    -------
+    ndarray or None
+        ``(*piece.shape) bool``; None, everywhere, where the network works on the image's own voxels.
+    """
+    if grid.identity:
+        return None
+    inside = (relative.max(axis=0, keepdims=True) > 0).astype(np.float32)
+    share = from_working(inside, grid, piece, origin=origin)[0]
+    return np.asarray((share > 0) & (share < 1))
+
+
+def sharpen_edges(
+    labels: npt.NDArray[np.uint8],
+    relative: FloatArray,
+    hu: AnyArray,
+    below: float,
+    near: npt.NDArray[np.bool_] | None = None,
+) -> None:
     """Decide the voxels that the network is not sure of by their values; in place.
 
     Parameters
@@ -39,9 +75,13 @@ def sharpen_edges(labels: npt.NDArray[np.uint8], relative: FloatArray, hu: AnyAr
         ``(Z, Y, X)`` of the scan, HU.
     below : float
         Air-filled tissue lies below this value.
+    near : ndarray, optional
+        ``(Z, Y, X) bool``, where to look; everywhere by default.
     """
     reach = math.log(_SURE / (1 - _SURE))
     unsure = np.abs(relative.max(axis=0)) < reach
+    if near is not None:
+        unsure &= near
     air = hu < below
     labels[unsure & ~air] = 0
     found = unsure & air

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from napari_medpatch.geometry import Box, split_axis
 from napari_medpatch.infer.decide import Decision
-from napari_medpatch.infer.edges import sharpen_edges
+from napari_medpatch.infer.edges import near_border, sharpen_edges
 from napari_medpatch.infer.overlap import Decider
 from napari_medpatch.infer.resample import FloatArray, from_working
 from napari_medpatch.infer.segment_plan import SegmentPlan
@@ -61,7 +61,8 @@ class PieceMaker:
         values = from_working(part, output, piece, origin=need.start)
         made = self.decide(values, self.threshold, maps=self.maps, uncertainty=self.uncertainty)
         if self.air_edge is not None and isinstance(self.plan.image, VolumeImage):
-            sharpen_edges(made.labels, values, self.plan.image.values(piece), self.air_edge)
+            near = near_border(part, output, piece, need.start)
+            sharpen_edges(made.labels, values, self.plan.image.values(piece), self.air_edge, near)
         if self.plan.keep is not None:
             outside = ~self.plan.keep[piece.slices]
             for plane in (made.labels, *(made.probabilities if made.probabilities is not None else ())):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from napari_medpatch.plugin.cam_overlay import EXPLAINED
 from napari_medpatch.plugin.layers import LIVE, role_of
 from napari_medpatch.plugin.links import image_of, kind_of
+from napari_medpatch.plugin.twins import STAND_INS
 
 if TYPE_CHECKING:
     import napari.layers
@@ -66,6 +67,8 @@ def what_of(layer: "napari.layers.Layer") -> str:
     from napari.layers import Labels
 
     role = role_of(layer)
+    if role in STAND_INS:
+        return ""
     if role in MAP_ROLES:
         return "probability"
     if role in PATCH_ROLES or role == "grad-cam":

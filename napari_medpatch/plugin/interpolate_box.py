@@ -41,7 +41,7 @@ class InterpolateBox(MoreSection):
         self.runner, self.acceptor = JobRunner(self), Acceptor(self)
         self.row = JobRow(
             self.runner,
-            "Pro&pose",
+            "Propose",
             "Fill between the painted slices, as a layer of its own; your labels stay as they are.",
             beginning="Looking for painted slices…",
         )
@@ -104,11 +104,11 @@ class InterpolateBox(MoreSection):
         self.beyond.setRange(0, 999)
         self.beyond.setSuffix(" slices")
         self.background = check(
-            "Bac&kground too", "Propose background as well, where both neighbouring slices are painted.", checked=False
+            "Backgro&und too", "Propose background as well, where both neighbouring slices are painted.", checked=False
         )
         form = new_form()
         add_row(form, "Slices", self.axis, "The slices that you painted; Automatic takes the most fully painted ones.")
-        add_row(form, "Met&hod", self.method, "Shape only looks at your outlines; the other lets the image move them.")
+        add_row(form, "Method", self.method, "Shape only looks at your outlines; the other lets the image move them.")
         self.band_label = add_row(
             form,
             "Band",

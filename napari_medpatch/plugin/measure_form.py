@@ -11,6 +11,7 @@ from napari_medpatch.plugin.layers import role_of
 from napari_medpatch.plugin.mask_layers import SPARSE, pixel_size
 from napari_medpatch.plugin.more_section import MoreSection
 from napari_medpatch.plugin.settings import keep, preference
+from napari_medpatch.plugin.twins import STAND_INS
 
 if TYPE_CHECKING:
     import napari
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
     from napari_medpatch.evaluate.settings import EvaluationSettings
 
-_NOT_A_MASK = ("errors", "twin", "3D copy")
+_NOT_A_MASK = ("errors", *STAND_INS)
 _CONNECTIVITY = (("their faces", "face"), ("faces, edges or corners", "full"))
 
 

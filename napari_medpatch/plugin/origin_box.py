@@ -46,7 +46,7 @@ class OriginBox(MoreSection):
         self.box, self.viewer = labels, labels.viewer
         self.acceptor, self.runner = Acceptor(self), JobRunner(self)
         self.show_box = check(
-            "Sho&w origins", "A layer that colours painted, interpolated and predicted labels.", checked=False
+            "Show origins", "A layer that colours painted, interpolated and predicted labels.", checked=False
         )
         self.legend = note()
         self.legend.setAccessibleName("Labels by origin")
@@ -56,7 +56,7 @@ class OriginBox(MoreSection):
         )
         self.slice_button = button("In this slice", "Only in the slice that is shown.", self.accept_slice)
         self.learn = check(
-            "&Learn from accepted labels too",
+            "Learn from accepted labels too",
             "Otherwise training sees painted labels only. Scores count painted labels in either case.",
             checked=False,
         )

@@ -92,6 +92,9 @@ class SegmentWidget(Tab):
 
         def make_job() -> Job:
             import_torch()
+            # napari makes layers of labels with it, and would import it on the window's thread.
+            import pandas  # noqa: F401
+
             from napari_medpatch.infer.segment import SegmentSettings, segment
 
             source = source_of(image)

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 ROLE = "twin"
 """Of layers that only show another one; nobody finds results in them."""
 
-_STAND_INS = (ROLE, "3D copy")
+STAND_INS = (ROLE, "3D copy")
+"""Roles of layers that stand for another one: they are neither mirrored nor results."""
 
 hidden_in_3d: "weakref.WeakSet[napari.layers.Layer]" = weakref.WeakSet()
 """Layers that are out of sight only in the main viewer's 3D view; their twins stay."""
@@ -43,7 +44,7 @@ def can_have_twins(layer: "napari.layers.Layer") -> bool:
     """Return whether other viewers can show a layer as well: grey volumes and labels with one resolution."""
     from napari.layers import Image, Labels
 
-    if not isinstance(layer, Image | Labels) or layer.ndim != 3 or layer.multiscale or role_of(layer) in _STAND_INS:
+    if not isinstance(layer, Image | Labels) or layer.ndim != 3 or layer.multiscale or role_of(layer) in STAND_INS:
         return False
     return isinstance(layer, Labels) or not layer.rgb
 

@@ -2,7 +2,9 @@
 
 import numpy as np
 
-from napari_medpatch.infer.edges import air_edge, sharpen_edges
+from napari_medpatch.geometry import Box
+from napari_medpatch.infer.edges import air_edge, near_border, sharpen_edges
+from napari_medpatch.infer.resample import WorkingGrid
 
 
 def _case(relative: list[float], hu: list[float]) -> list[int]:
@@ -31,3 +33,32 @@ def test_the_likelier_of_several_classes_is_taken() -> None:
 def test_only_models_that_ask_for_it() -> None:
     assert air_edge({"fill_holes": True}) is None
     assert air_edge({"air_edge_hu": -500}) == -500.0
+
+
+def _grid(step: float) -> WorkingGrid:
+    return WorkingGrid.centred((1, 1, 24), (1.0, 1.0, step))
+
+
+def test_only_voxels_between_two_working_voxels_of_different_sign_are_near_a_border() -> None:
+    relative = np.array([5, 5, 0.5, -5, -5, -5], np.float32).reshape(1, 1, 1, -1)
+    near = near_border(relative, _grid(4.0), Box.whole((1, 1, 24)), (0, 0, 0))
+    # Centres of working voxels lie at 1.5, 5.5, 9.5, 13.5 …; the sign changes between 9.5 and 13.5.
+    assert np.flatnonzero(near).tolist() == [10, 11, 12, 13]
+
+
+def test_half_sure_opacities_inside_stay_and_pieces_agree() -> None:
+    relative = np.array([-5, 0.5, 0.5, 0.5, 0.5, -5], np.float32).reshape(1, 1, 1, -1)
+    grid, whole = _grid(4.0), Box.whole((1, 1, 24))
+    near = near_border(relative, grid, whole, (0, 0, 0))
+    labels = np.ones((1, 1, 24), np.uint8)
+    sharpen_edges(labels, np.full((1, 1, 1, 24), 0.5, np.float32), np.full((1, 1, 24), 30), -500.0, near)
+    assert labels[0, 0, 6:18].all(), "fluid in the lung"
+    assert not labels[near].any()
+    piece = Box((0, 0, 5), (1, 1, 12))
+    need = grid.working_box(piece)
+    part = relative[(slice(None), *need.slices)]
+    np.testing.assert_array_equal(near_border(part, grid, piece, need.start), near[piece.slices])
+
+
+def test_a_network_on_the_images_own_voxels_has_no_border_between_them() -> None:
+    assert near_border(np.ones((1, 1, 1, 24), np.float32), _grid(1.0), Box.whole((1, 1, 24)), (0, 0, 0)) is None

@@ -12,7 +12,8 @@ from napari_medpatch.models.registry import SHIPPED, load_bundle, resolve_model
 from napari_medpatch.samples import make_fundus, make_thorax
 from napari_medpatch.samples.histology import TISSUES, draw_stain, texture
 
-NAMES = ("lungs-ct-unet3d", "fundus-vessels-unet2d", "tissue-patches-demo")
+TRAINED = ("lungs-ct-unet3d", "fundus-vessels-unet2d", "tissue-patches-demo")
+NAMES = (*TRAINED, "lungs-threshold")
 
 
 def result_of(job):
@@ -30,7 +31,7 @@ def test_exactly_these_are_shipped_and_they_are_small():
     assert sum(file.stat().st_size for file in SHIPPED.rglob("*") if file.is_file()) < 8_000_000
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", TRAINED)
 def test_the_card_says_what_a_user_must_know(name):
     bundle = load_bundle(SHIPPED / name)
     assert bundle.card.licence == "BSD-3-Clause"
@@ -41,10 +42,11 @@ def test_the_card_says_what_a_user_must_know(name):
         assert heading in text, heading
 
 
-def test_lungs_are_found_in_an_unseen_chest():
+@pytest.mark.parametrize("name", ["lungs-ct-unet3d", "lungs-threshold"])
+def test_lungs_are_found_in_an_unseen_chest(name):
     thorax = make_thorax((60, 80, 100), spacing=(5.0, 4.0, 4.0), seed=1234, noise=25.0)
     source = ArraySource(thorax.hu, "volume", spacing=(5.0, 4.0, 4.0))
-    result = result_of(segment(source, resolve_model("lungs-ct-unet3d")))
+    result = result_of(segment(source, resolve_model(name)))
     assert result.class_names == ("lung",)
     assert overlap(result.mask > 0, thorax.lungs) > 0.85
 
