@@ -45,6 +45,7 @@ class InterpolateBox(MoreSection):
             "Fill between the painted slices, as a layer of its own; your labels stay as they are.",
             beginning="Looking for painted slices…",
         )
+        self.row.stop_button.setText("Stop")  # Alt+T belongs to the training above
         self.state = note("Paint a structure on a few slices, with gaps between them.")
         self.state.setAccessibleName("State of the proposal")
         self.proposal: napari.layers.Labels | None = None
