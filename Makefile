@@ -44,11 +44,15 @@ test: lint pyqt6
 screenshots: install
 	$(XVFB) $(BIN)/python scripts/screenshots.py docs/images
 	$(XVFB) $(BIN)/python scripts/screenshots.py docs/images --slides
+	for name in volumes measure work; do $(XVFB) $(BIN)/python scripts/screenshots_$$name.py docs/images; done
 
 benchmarks: install
 	$(BIN)/python benchmarks/main_job.py ../shared/real
 	for name in feed end_to_end memory cost gpu; do $(BIN)/python benchmarks/slide_$$name.py; done
 	$(XVFB) $(BIN)/python benchmarks/open_slide.py
+	for name in inference cost open lungs gpu; do $(BIN)/python benchmarks/volume_$$name.py; done
+	$(BIN)/python benchmarks/volume_interpolation.py ../shared/real
+	$(XVFB) $(BIN)/python benchmarks/volume_gui.py
 
 clean:
 	rm -rf $(VENV) demo_output build dist *.egg-info

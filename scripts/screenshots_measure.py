@@ -45,13 +45,15 @@ class MeasureTour(Tour):
         return write_mask(lungs, source, self.scratch / "truth.nii.gz", class_names=("lung",))
 
 
-def measure_picture(folder: Path, theme: str = "dark") -> list[Path]:
-    """Take the picture.
+def picture_window(tour: type[Tour], folder: Path, theme: str = "dark") -> list[Path]:
+    """Open a window with settings of its own, and take a tour of it.
 
     Parameters
     ----------
+    tour : type of Tour
+        What is done and drawn.
     folder : Path
-        Where ``volumes-measure.png`` goes.
+        Where the pictures go.
     theme : str
         ``"dark"`` or ``"light"``.
     """
@@ -63,7 +65,7 @@ def measure_picture(folder: Path, theme: str = "dark") -> list[Path]:
         viewer.theme = theme
         viewer.window.resize(*_SIZE)
         try:
-            return MeasureTour(viewer, Path(scratch), folder).run(0)
+            return tour(viewer, Path(scratch), folder).run(0)
         finally:
             viewer.close()
 
@@ -74,7 +76,7 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--theme", choices=["dark", "light"], default="dark")
     arguments = parser.parse_args()
-    for path in measure_picture(arguments.folder, arguments.theme):
+    for path in picture_window(MeasureTour, arguments.folder, arguments.theme):
         print(path)
 
 
