@@ -15,7 +15,7 @@ from typing import Any
 from qtpy.QtCore import QObject, Signal
 from qtpy.QtWidgets import QApplication
 
-from napari_medpatch.events import Event, Finished, Job, Noted
+from napari_medpatch.events import BlockSegmented, Event, Finished, Job, Noted
 from napari_medpatch.plugin.messages import sentence_of, warn
 from napari_medpatch.plugin.triton_guard import keep_triton_out
 
@@ -23,6 +23,8 @@ _log = logging.getLogger(__name__)
 
 BATCH_SECONDS = 0.1
 """Events reach the window at most ten times a second, however fast the job yields them."""
+_LAYERS_S = 2.0
+"""A job waits so long at most for the window to show its first block."""
 
 
 class JobRunner(QObject):
@@ -55,6 +57,7 @@ class JobRunner(QObject):
         super().__init__(parent)
         self._worker: Any = None
         self._stop = threading.Event()
+        self._shown = threading.Event()
         self._outcome: _Failed | Finished | None = None
         # Not on ``destroyed``: PyQt6 crashes when Python code runs there.
         weakref.finalize(self, self._stop.set)
@@ -82,7 +85,7 @@ class JobRunner(QObject):
         keep_triton_out()
         self._stop.clear()
         self._outcome = None
-        self._worker = create_worker(_pump, make_job, self._stop, _start_thread=False)
+        self._worker = create_worker(_pump, make_job, self._stop, self._shown, _start_thread=False)
         self._worker.yielded.connect(self._on_batch)
         self._worker.finished.connect(self._on_worker_gone)
         self.started.emit()
@@ -101,8 +104,11 @@ class JobRunner(QObject):
                 events.append(event)
             if isinstance(event, Noted) and event.level == "warning":
                 warn(event.message)
-        if events and not self._stop.is_set():
-            self.progressed.emit(events)
+        try:
+            if events and not self._stop.is_set():
+                self.progressed.emit(events)
+        finally:
+            self._shown.set()
 
     def _on_worker_gone(self) -> None:
         self._worker, outcome = None, self._outcome
@@ -135,10 +141,10 @@ def _report(error: Exception) -> str:
     return f"The job failed unexpectedly ({type(error).__name__}: {error}); please report it."
 
 
-def _pump(make_job: Callable[[], Job], stop: threading.Event) -> Iterator[list[Any]]:
+def _pump(make_job: Callable[[], Job], stop: threading.Event, shown: threading.Event) -> Iterator[list[Any]]:
     """Iterate a job in the worker thread, gather its events, close it there."""
     batch: list[Any] = []
-    sent = 0.0
+    sent, has_layers = 0.0, False
     try:
         with closing(make_job()) as job:  # type: ignore[type-var]
             for event in job:
@@ -146,7 +152,12 @@ def _pump(make_job: Callable[[], Job], stop: threading.Event) -> Iterator[list[A
                     return
                 batch.append(event)
                 if time.monotonic() - sent >= BATCH_SECONDS:
+                    first = not has_layers and any(isinstance(event, BlockSegmented) for event in batch)
+                    shown.clear()
                     yield batch
+                    if first:
+                        # While napari makes the layers, a worker that computes would triple the time it takes.
+                        has_layers = shown.wait(_LAYERS_S)
                     batch, sent = [], time.monotonic()
     except Exception as error:  # noqa: BLE001 - napari's worker swallows RuntimeError and never says it ended
         batch.append(_Failed(error))

@@ -9,6 +9,7 @@ from napari_medpatch.events import Event, Job
 from napari_medpatch.infer.block_store import remove_blocks
 from napari_medpatch.models.intensity import HU_KINDS
 from napari_medpatch.plugin.clean_box import CleanBox
+from napari_medpatch.plugin.early_imports import import_for_labels, import_torch
 from napari_medpatch.plugin.form import check, note
 from napari_medpatch.plugin.inference_settings import where_models_run
 from napari_medpatch.plugin.job_row import JobRow
@@ -19,7 +20,6 @@ from napari_medpatch.plugin.model_chooser import ModelChooser
 from napari_medpatch.plugin.settings import keep, preference
 from napari_medpatch.plugin.slice_choice import SliceChoice
 from napari_medpatch.plugin.tab import Tab
-from napari_medpatch.plugin.torch_import import import_torch
 from napari_medpatch.plugin.unfinished import unfinished_folder
 from napari_medpatch.plugin.view_place import place_in_view
 
@@ -64,7 +64,6 @@ class SegmentWidget(Tab):
         self.clean_box = CleanBox(self.current)
         layout.addWidget(self.clean_box)
         self.overlay: LiveMask | None = None
-        self._parts: Path | None = None
 
     def missing(self) -> str:
         return "" if self.current.kind else "Open a CT volume, a photograph or a slide first."
@@ -91,15 +90,13 @@ class SegmentWidget(Tab):
         maps = {key: bool(chosen[key]) for key in ("probabilities", "uncertainty")}
 
         def make_job() -> Job:
+            import_for_labels()
             import_torch()
-            # napari makes layers of labels with it, and would import it on the window's thread.
-            import pandas  # noqa: F401
-
             from napari_medpatch.infer.segment import SegmentSettings, segment
 
             source = source_of(image)
-            self._parts = unfinished_folder(source, bundle.card.name)
-            return segment(source, bundle, SegmentSettings(**chosen), parts=self._parts)
+            parts = unfinished_folder(source, bundle.card.name)
+            return _kept_until_done(segment(source, bundle, SegmentSettings(**chosen), parts=parts), parts)
 
         self.overlay = LiveMask(self.viewer, image, bundle.card.name, **maps)
         self.runner.start(make_job)
@@ -120,8 +117,6 @@ class SegmentWidget(Tab):
             self.overlay.on_stopped()
 
     def _on_result(self, result: Any) -> None:
-        if self._parts is not None:
-            remove_blocks(self._parts)
         if self.overlay is not None:
             self.overlay.on_result(result)
             if self.overlay.layers:
@@ -152,3 +147,9 @@ class SegmentWidget(Tab):
     def _is_not_ct(self) -> bool:
         """Return whether the file is known not to hold HU; nobody knows for layers of other origin."""
         return self.current.live is not None and self.current.live.metadata.get("value_unit") != "HU"
+
+
+def _kept_until_done(job: Job, parts: Path) -> Job:
+    """Pass a job's events on and delete its blocks after the last one, in the worker."""
+    yield from job
+    remove_blocks(parts)

@@ -1,4 +1,4 @@
-"""Load torch without holding the window up."""
+"""Import in a worker what would hold the window up later."""
 
 import ctypes
 import importlib.util
@@ -21,6 +21,14 @@ def import_torch() -> None:
         with suppress(OSError, AttributeError, ImportError, ValueError):
             _load_libraries()
     import torch  # noqa: F401
+
+
+def import_for_labels() -> None:
+    """Import what napari wants for its first layer of labels, about a second's worth; call it in a worker."""
+    import pandas  # noqa: F401
+    import skimage.color
+
+    skimage.color.lab2rgb  # noqa: B018 - skimage loads its parts when they are asked for
 
 
 def _load_libraries() -> None:
