@@ -1,6 +1,7 @@
 """The mask, probability and uncertainty layers of a segmentation, filled block by block."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from napari_medpatch.events import BlockSegmented, Event, Started
@@ -56,6 +57,7 @@ class LiveMask(ResultLayers):
         self._canvas: MaskCanvas | None = None
         self._is_live = False
         self._covered = 0
+        self._to_come: list[Callable[[], None]] = []
 
     @property
     def mask(self) -> "np.ndarray[Any, Any] | None":
@@ -70,7 +72,7 @@ class LiveMask(ResultLayers):
         blocks = [event for event in events if isinstance(event, BlockSegmented)]
         if not blocks or not self.image_is_there or self._canvas is None:
             return
-        self._ensure_layers()
+        self._next_layer()
         for block in blocks:
             self._covered += block.box.size
             if not self._is_live:
@@ -87,7 +89,8 @@ class LiveMask(ResultLayers):
         """
         if not self.image_is_there or result.mask is None or self._canvas is None:
             return
-        self._ensure_layers()
+        while not self.layers or self._to_come:
+            self._next_layer()
         if result.mask is not self._canvas.mask:
             self._canvas.mask[...] = result.mask
             for target, values in (
@@ -101,6 +104,8 @@ class LiveMask(ResultLayers):
     def on_stopped(self) -> None:
         """Keep what there is, and write on the layers that it is not all."""
         if self._canvas is not None and self.layers:
+            while self._to_come:
+                self._next_layer()
             share = min(1.0, self._covered / max(1, self._canvas.mask.size))
             self._record({"model": self.model, "partial": True, "share_done": round(share, 3)})
 
@@ -125,7 +130,7 @@ class LiveMask(ResultLayers):
         if live is None and self.is_complete and (names, shape) == (self.class_names, self._shape):
             self._colour()
         else:
-            self.layers = []
+            self.layers, self._to_come = [], []
             self._canvas = live if live is not None else self._own_canvas(shape, len(names))
         self._is_live = live is not None
         self.class_names, self._shape = names, shape
@@ -138,20 +143,28 @@ class LiveMask(ResultLayers):
     def _own_canvas(self, shape: tuple[int, ...], classes: int) -> MaskCanvas:
         return MaskCanvas(shape, classes, probabilities=self._with_probabilities, uncertainty=self._with_uncertainty)
 
-    def _ensure_layers(self) -> None:
-        if self.layers or self._canvas is None:
-            return
-        self._remove_unfinished()
-        stem = f"{self.image.name} {self.model}"
-        if self._with_probabilities and self._canvas.maps is not None:
-            for index, (name, values) in enumerate(zip(self.class_names, self._canvas.maps, strict=False)):
-                looks = {"colormap": "viridis", "blending": "translucent"}
-                self._add_map(f"{stem} p({name})", values, looks, "probability", class_index=index)
-        if self._with_uncertainty and self._canvas.uncertainty is not None:
+    def _next_layer(self) -> None:
+        """Make one of the layers that are still to be made, the mask first: each takes napari a tenth of a second."""
+        if self.layers:
+            for make in self._to_come[:1]:
+                make()
+            del self._to_come[:1]
+        elif self._canvas is not None:
+            self._remove_unfinished()
+            stem = f"{self.image.name} {self.model}"
+            self._add_mask(stem)
+            self._to_come = list(self._makers_of_maps(stem, self._canvas))
+
+    def _makers_of_maps(self, stem: str, canvas: MaskCanvas) -> "Iterator[Callable[[], None]]":
+        if self._with_probabilities and canvas.maps is not None:
+            looks = {"colormap": "viridis", "blending": "translucent"}
+            for index, (name, values) in enumerate(zip(self.class_names, canvas.maps, strict=False)):
+                title = f"{stem} p({name})"
+                yield partial(self._add_map, title, values, looks, "probability", class_index=index)
+        if self._with_uncertainty and canvas.uncertainty is not None:
             # Added, so that the image is as it is where the model is certain.
             looks = {"colormap": "magma", "blending": "additive"}
-            self._add_map(f"{stem} uncertainty", self._canvas.uncertainty, looks, "uncertainty")
-        self._add_mask(stem)
+            yield partial(self._add_map, f"{stem} uncertainty", canvas.uncertainty, looks, "uncertainty")
 
     def _remove_unfinished(self) -> None:
         """Make room for the layers of a run that goes on: those of the stopped one hold less."""
@@ -168,7 +181,9 @@ class LiveMask(ResultLayers):
         metadata = provenance(self.image, role, **self._facts(), **more)
         place = like_source(self.image, self._grid)
         ranged: dict[str, Any] = {"contrast_limits": (0, 255), "opacity": 0.5, "visible": False}
-        self.add(Image(values, name=name, metadata=metadata, **ranged, **looks, **place))
+        self.add(Image(values, name=name, metadata=metadata, **ranged, **looks, **place), below=self.layers[-1])
+        # The mask stays the last of them.
+        self.layers.insert(-1, self.layers.pop())
 
     def _add_mask(self, name: str) -> None:
         from napari.layers import Labels

@@ -28,7 +28,8 @@ def segmented(viewer: Any, source: ArraySource, shape: tuple[int, ...]) -> LiveM
     ((data, attributes, _),) = layer_data(source)
     image = viewer.add_image(data, **attributes)
     live = LiveMask(viewer, image, "fake", probabilities=True)
-    live.on_events(list(blocks(shape)))
+    for event in blocks(shape):
+        live.on_events([event])
     return live
 
 
