@@ -33,6 +33,7 @@ class WorkTour(Tour):
         self.spin(1.0)
 
     def propose(self) -> None:
+        """Fill between the painted slices, and look at one of those in between."""
         box = self.panel.annotate_tab.between
         box.open(True)
         self.wait(box.runner, box.propose)
