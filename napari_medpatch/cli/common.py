@@ -101,6 +101,18 @@ def _fetch(model: str, *, quiet: bool) -> None:
         download_with_bar(model, quiet=quiet)
 
 
+def check_apart(*outputs: Path | None, labels: Path | None = None) -> None:
+    """Raise :class:`OutputError` if two outputs have one name, or one would replace the labels that were given."""
+    from napari_medpatch.errors import OutputError
+
+    wanted = [path.resolve() for path in outputs if path is not None]
+    for index, path in enumerate(wanted):
+        if path in wanted[:index]:
+            raise OutputError(f"Two outputs are called {path.name}, and one would replace the other; name them apart.")
+        if labels is not None and path == labels.resolve():
+            raise OutputError(f"{path.name} was not written: it holds the labels; give another name.")
+
+
 def print_json(value: Any) -> None:
     """Write a value as JSON to stdout."""
     sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False, default=_plain) + "\n")

@@ -7,6 +7,7 @@ from typing import Any
 
 from napari_medpatch.cli.common import (
     add_source_options,
+    check_apart,
     names,
     open_one,
     print_json,
@@ -52,6 +53,7 @@ def run(arguments: argparse.Namespace) -> int:
     with closing(open_one(arguments.path, arguments)) as source:
         labels = read_sparse_labels(arguments.labels, source, arguments.classes, arguments.origins)
         base = resolve_model(arguments.base) if arguments.base else None
+        check_apart(arguments.predict, arguments.probabilities, labels=Path(arguments.labels))
         for path in filter(None, (arguments.predict, arguments.probabilities)):
             check_output(path, source)
         job = fine_tune(source, labels, base, _settings(arguments), out=arguments.output)

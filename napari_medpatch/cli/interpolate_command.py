@@ -5,7 +5,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from napari_medpatch.cli.common import add_source_options, names, open_one, print_json, print_line
+from napari_medpatch.cli.common import add_source_options, check_apart, names, open_one, print_json, print_line
 from napari_medpatch.cli.progress import consume
 from napari_medpatch.cli.sparse_labels import read_sparse_labels
 
@@ -62,6 +62,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     with closing(open_one(arguments.path, arguments)) as source:
         labels = read_sparse_labels(arguments.labels, source, arguments.classes)
+        check_apart(arguments.output, arguments.origins, labels=Path(arguments.labels))
         for path in filter(None, (arguments.output, arguments.origins)):
             check_output(path, source)
         job = interpolate(source, labels, _settings(arguments))

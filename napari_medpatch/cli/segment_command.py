@@ -12,6 +12,7 @@ from napari_medpatch.cli.common import (
     add_device_options,
     add_model_options,
     add_source_options,
+    check_apart,
     open_one,
     print_json,
     print_line,
@@ -73,6 +74,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     with closing(open_one(arguments.path, arguments)) as source:
         bundle = resolve(arguments)
+        check_apart(arguments.output, arguments.probabilities, arguments.uncertainty)
         for path, kind in _outputs(arguments):
             check_output(path, source, kind)
         steps = clean_steps(arguments, source, bundle.card.class_names[1:])

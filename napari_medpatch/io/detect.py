@@ -179,7 +179,8 @@ def _detect_folder(path: Path) -> Detected:
 
     if is_png_series(path):
         return Detected(path, "volume", "PNG series", "pngs", path)
-    index = path.with_name(path.name + ".mrxs")
+    named = path.absolute()  # "." has no name of its own
+    index = named.with_name(named.name + ".mrxs")
     if index.is_file() and (path / "Slidedat.ini").is_file():
         return Detected(path, "slide", "MIRAX MRXS", "openslide", index)
     kind, entry = find_in_folder(path)

@@ -9,7 +9,7 @@ from napari_medpatch.events import Job, run
 from napari_medpatch.io.atomic import check_writable
 from napari_medpatch.io.dicom_source_files import check_identified
 from napari_medpatch.io.export_format import DICOM_SEG, PNG_SERIES, ResultKind, result_format
-from napari_medpatch.io.export_job import exporting_mask, exporting_probabilities, exporting_volume
+from napari_medpatch.io.export_job import exporting_mask, exporting_probabilities, exporting_volume, spare_the_image
 from napari_medpatch.io.export_options import ExportOptions
 from napari_medpatch.io.png_series import check_replaceable
 from napari_medpatch.io.source import AnyArray, Source
@@ -149,10 +149,11 @@ def check_output(path: str | os.PathLike[str], source: Source, kind: ResultKind 
     Raises
     ------
     OutputError
-        If the suffix does not fit, the folder cannot be written to, or a DICOM series lacks what a DICOM-SEG must
-        refer to.
+        If the suffix does not fit, the folder cannot be written to, ``path`` is the image itself, or a DICOM series
+        lacks what a DICOM-SEG must refer to.
     """
     found = result_format(path, source, kind)
+    spare_the_image(Path(path), source)
     if found == PNG_SERIES:
         check_replaceable(Path(path))
     if found == DICOM_SEG:

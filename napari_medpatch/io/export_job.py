@@ -125,7 +125,7 @@ def exporting_volume(
 def part_steps(part: Part) -> Generator[float | Noted, None, Exported]:
     """Write a part, in one file or in one per class."""
     found = result_format(part.path, part.source, part.kind)
-    _spare_the_image(part)
+    spare_the_image(part.path, part.source)
     if part.kind != "image" and (part.options.per_class or found == STL):
         return (yield from _per_class(part, found))
     return Exported(((yield from _one_file(part, found)),))
@@ -148,13 +148,13 @@ def _events(steps: Generator[float | Noted, None, Exported]) -> Generator[Event,
         yield step if isinstance(step, Noted) else Working(_PERCENT * step)
 
 
-def _spare_the_image(part: Part) -> None:
+def spare_the_image(output: Path, source: Source) -> None:
     """Raise :class:`OutputError` rather than replace the image that a result belongs to."""
-    if not part.path.exists():
+    if not output.exists():
         return
-    for path in (part.source.path, *(file for file in getattr(part.source, "slice_files", ()) if file is not None)):
-        if path.exists() and part.path.samefile(path):
-            raise OutputError(f"{part.path} was not written: it is the image itself; give another name.")
+    for path in (source.path, *(file for file in getattr(source, "slice_files", ()) if file is not None)):
+        if path.exists() and output.samefile(path):
+            raise OutputError(f"{output} was not written: it is the image itself; give another name.")
 
 
 def _one_file(part: Part, found: str) -> Generator[float | Noted, None, Path]:

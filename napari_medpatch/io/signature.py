@@ -169,7 +169,8 @@ def refuse(path: Path, name: str) -> UnsupportedFormatError:
     }
     if name in known:
         return UnsupportedFormatError(known[name])
-    what = f"is a {name} file" if name else "is of no known kind"
+    article = "an" if name[:1] in "AEIOUXaeiou" else "a"
+    what = f"is {article} {name} file" if name else "is of no known kind"
     return UnsupportedFormatError(
         f"{path} {what}, not a slide, photograph or volume; open TIFF, SVS or another slide, PNG, JPEG, BMP, DICOM, "
         "NIfTI, NRRD or MetaImage."

@@ -4,10 +4,13 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar, Self
 
+from napari_medpatch.errors import SettingsError
 from napari_medpatch.infer.clean.amount import Length
 from napari_medpatch.infer.clean.ball import Ball, Filter
 from napari_medpatch.infer.clean.step import CleanStep
 from napari_medpatch.infer.clean.work import Mask, Work
+
+MOST_VOXELS = 128  # the work grows with the square of the radius
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,8 +28,12 @@ class BallStep(CleanStep):
     example: ClassVar[str] = "2mm"
 
     def fits(self, work: Work) -> None:
-        """Raise if the unit does not fit."""
-        self._ball(work)
+        """Raise if the unit does not fit, or the ball is too large to be meant."""
+        if (reach := max(self._ball(work).reach)) > MOST_VOXELS:
+            raise SettingsError(
+                f"A ball of {self.radius} reaches {reach} voxels far, which would take hours; "
+                f"{self.keyword} takes up to {MOST_VOXELS} voxels."
+            )
 
     def _ball(self, work: Work) -> Ball:
         return Ball(*self.radius.on_grid(work.place.voxel, work.place.unit))

@@ -11,6 +11,7 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import pytest
+from dicom_cases import stored_values, write_series
 from PIL import Image
 from slide_cases import picture, write_pyramid
 
@@ -244,3 +245,9 @@ def test_importing_detection_and_lazy_levels_loads_nothing_slow() -> None:
     ).stdout.split()
     assert slow == []
     assert float(seconds) < 0.2  # of the processor; 0.02 s on an idle machine
+
+
+def test_the_current_folder_is_a_folder_like_any_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_series(tmp_path, stored_values())
+    monkeypatch.chdir(tmp_path)
+    assert detect(".").reader == "dicom"

@@ -179,3 +179,9 @@ def test_windows_by_name_and_by_values():
     for text in ("lungs", "1", "a,b", ""):
         with pytest.raises(SettingsError, match="is no window; give lung, "):
             window_of(text)
+
+
+def test_replacing_the_image_is_refused_before_the_work(tmp_path, volume):
+    source = VolumeSource(write_volume(volume, tmp_path / "ct.nii.gz"))
+    with pytest.raises(OutputError, match="it is the image itself"):
+        check_output(source.path, source)

@@ -236,3 +236,8 @@ def test_steps_that_do_not_fit_the_mask_are_refused(step: str, sentence: str) ->
 def test_an_empty_mask_stays_empty(keyword: str) -> None:
     step = f"{keyword}:{STEPS[keyword].example}".rstrip(":")
     assert not cleaned(np.zeros((4, 5, 6), np.uint8), step).any()
+
+
+def test_a_ball_that_would_take_hours_is_refused() -> None:
+    with pytest.raises(SettingsError, match="grow takes up to 128 voxels"):
+        cleaned(two_cubes(), "grow:1000mm")
