@@ -23,7 +23,7 @@ SHAPE = (40, 33, 27)
 
 @pytest.fixture
 def bundle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bundle:
-    """A network that sweeps over small volumes in seven slabs, whose blocks are written at once."""
+    """A network that sweeps over small volumes in ten slabs, whose blocks are written at once."""
     sweep_in_slabs(monkeypatch, 5000)
     monkeypatch.setattr(block_store, "_EVERY_SECONDS", -1.0)
     return random_unet(tmp_path / "net", levels=2, class_names=("background", "a", "b"))
@@ -53,8 +53,8 @@ def test_only_what_is_missing_is_computed_and_the_result_is_the_same(
     monkeypatch.setattr(NetworkStream, "rows", lambda self, a, b, then: rows.append((a, b)) or real(self, a, b, then))
     events = list(segment(source, bundle, SETTINGS, parts=parts))
     assert known_blocks(events) == 3
-    assert "3 of 7 blocks were finished by an earlier run" in next(e for e in events if isinstance(e, Noted)).message
-    assert len(rows) == 4
+    assert "3 of 10 blocks were finished by an earlier run" in next(e for e in events if isinstance(e, Noted)).message
+    assert len(rows) == 7
     assert sum(event.box.size for event in events if isinstance(event, BlockSegmented)) == np.prod(SHAPE)
     result = events[-1].result
     assert result.provenance["resumed_blocks"] == 3
