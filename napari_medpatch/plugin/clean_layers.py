@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_medpatch.infer.clean.history import CleanHistory, CleanRecord
-from napari_medpatch.plugin.layers import META, mask_colours, role_of
+from napari_medpatch.plugin.layers import META, mask_colours, provenance, role_of
 from napari_medpatch.plugin.links import belongs_to, image_of
 from napari_medpatch.plugin.overlays import QUIET
 
@@ -81,7 +81,8 @@ def show_change(viewer: "napari.Viewer", layer: "napari.layers.Labels", values: 
 
     drop_change(viewer, layer)
     place = {key: getattr(layer, key) for key in _PLACE}
-    facts = {META: {"role": CHANGE, "class_names": ["added or changed", "removed"], "of": layer.name}}
+    names = ["added or changed", "removed"]
+    facts = provenance(image_of(layer) or layer, CHANGE, class_names=names, mask_id=layer.unique_id.hex)
     change = Labels(values, name=f"{layer.name} {CHANGE}", metadata=facts, **place)
     change.colormap = DirectLabelColormap(color_dict={None: "grey", 0: "transparent", **_COLOURS})
     image = image_of(layer)
@@ -95,5 +96,5 @@ def show_change(viewer: "napari.Viewer", layer: "napari.layers.Labels", values: 
 def drop_change(viewer: "napari.Viewer", layer: "napari.layers.Labels") -> None:
     """Remove the preview of a mask's clean-up."""
     for other in list(viewer.layers):
-        if role_of(other) == CHANGE and other.metadata[META]["of"] == layer.name:
+        if role_of(other) == CHANGE and other.metadata[META]["mask_id"] == layer.unique_id.hex:
             viewer.layers.remove(other)

@@ -37,7 +37,9 @@ def show_errors(
     from napari_medpatch.evaluate.error_map import ERROR_NAMES
 
     image = image_of(mask)
-    metadata = provenance(image or mask, ROLE, mask=mask.name, class_names=list(ERROR_NAMES), **facts)
+    metadata = provenance(image or mask, ROLE, class_names=list(ERROR_NAMES), **facts)
+    # Its name is the user's, who may change it.
+    metadata[META] |= {"mask": mask.name, "mask_id": mask.unique_id.hex}
     earlier = error_layer(viewer, mask)
     if earlier is not None and earlier.data.shape == errors.shape:
         earlier.data = errors
@@ -58,7 +60,7 @@ def show_errors(
 def error_layer(viewer: "napari.Viewer", mask: "napari.layers.Labels") -> "napari.layers.Labels | None":
     """Return the error map of a mask that is in the viewer, None if there is none."""
     for layer in viewer.layers:
-        if role_of(layer) == ROLE and layer.metadata[META].get("mask") == mask.name:
+        if role_of(layer) == ROLE and layer.metadata[META].get("mask_id") == mask.unique_id.hex:
             return layer  # type: ignore[return-value]
     return None
 

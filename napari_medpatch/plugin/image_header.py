@@ -7,6 +7,7 @@ from qtpy.QtWidgets import QLabel, QVBoxLayout, QWidget
 
 from napari_medpatch.plugin.current_image import CurrentImage
 from napari_medpatch.plugin.layers import META
+from napari_medpatch.plugin.listen import listen
 
 if TYPE_CHECKING:
     import napari.layers
@@ -42,6 +43,10 @@ class ImageHeader(QWidget):
         layout.addWidget(self.name)
         layout.addWidget(self.details)
         current.changed.connect(self._show)
+        listen(current.viewer.layers.events.renamed, self._on_renamed)
+        self._show()
+
+    def _on_renamed(self, _event: Any = None) -> None:
         self._show()
 
     def _show(self) -> None:

@@ -61,6 +61,7 @@ class LabelBox(QWidget):
         self._build()
         self.keeper.counted.connect(self._show_counts)
         self.finder.finished.connect(self._on_strokes_found)
+        self.finder.idle.connect(self._look_for_strokes)
         layers = self.viewer.layers
         for emitter in (layers.events.inserted, layers.events.removed, layers.selection.events.active):
             listen(emitter, self._follow)
@@ -172,10 +173,14 @@ class LabelBox(QWidget):
 
     def _look_for_strokes(self) -> None:
         image, source = self.current.layer, self.current.live
-        if source is None or image is self._asked_about or self.labels() is not None or self.finder.is_running:
+        if image is self._asked_about:
+            return
+        # What was found belongs to another image.
+        self.resume_button.hide()
+        self._asked_about = None
+        if source is None or self.labels() is not None or self.finder.is_running:
             return
         self._asked_about = image
-        self.resume_button.hide()
         self.finder.start(lambda: looking_for_strokes(source))
 
     def _on_strokes_found(self, found: "SavedLabels | None") -> None:

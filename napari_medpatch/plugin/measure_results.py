@@ -113,7 +113,9 @@ class MeasureResults(QWidget):
 
     def _say_objects(self, count: int) -> None:
         shown = f"; the first {MOST_ROWS:,} are listed" if count > MOST_ROWS else ""
-        words = f"{count:,} connected objects{shown}. Click one to fly there." if count else "No objects."
+        what = "connected object" if count == 1 else "connected objects"
+        click = "it" if count == 1 else "one"
+        words = f"{count:,} {what}{shown}. Click {click} to fly there." if count else "No objects."
         self.objects_title.setText(words)
         self.objects.setVisible(bool(count))
 

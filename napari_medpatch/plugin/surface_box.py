@@ -76,6 +76,7 @@ class SurfaceBox(QWidget):
         layers = self._viewer.layers
         for emitter in (layers.events.inserted, layers.events.removed, layers.selection.events.active):
             listen(emitter, self._list_masks)
+        listen(layers.events.renamed, self._on_renamed)
         self._list_masks()
 
     @property
@@ -125,6 +126,10 @@ class SurfaceBox(QWidget):
     def _say(self, sentence: str) -> None:
         self.status.setText(sentence)
         self.status.setVisible(bool(sentence))
+
+    def _on_renamed(self, _event: Any = None) -> None:
+        for index, mask in enumerate(self._masks):
+            self.mask_combo.setItemText(index, mask.name)
 
     def _list_masks(self, _event: Any = None) -> None:
         """Offer the labels of the viewer; the selected ones first."""

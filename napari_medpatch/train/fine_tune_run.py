@@ -38,6 +38,10 @@ from napari_medpatch.train.targets import make_targets
 
 T = TypeVar("T")
 _VALIDATE_AT = 0.5
+_NO_STEP = (
+    "The time was over before the network took its first training step, so the saved model has learned nothing; "
+    "give the training more time."
+)
 _PLACEHOLDER: dict[int, dict[str, Any]] = {2: {"kind": "rgb"}, 3: {"kind": "hu_window", "low": 0.0, "high": 1.0}}
 
 
@@ -115,6 +119,8 @@ class FineTuneRun:
         finally:
             torch.set_num_threads(self._threads)
         self._save()
+        if not self._learner.steps:
+            yield Noted(_NO_STEP, "warning")
         if self.settings.predict:
             yield from self._predict()
 

@@ -222,3 +222,13 @@ def test_what_a_model_cleans_is_shown_can_be_copied_and_undone(viewer: Any, mask
     box.take_run(mask, None)
     assert not box.undo_button.isEnabled()
     assert isinstance(result.undo, CleanRecord)
+
+
+def test_the_preview_of_a_renamed_mask_goes_when_it_is_cleaned(box: CleanBox, mask: Any, qtbot: Any) -> None:
+    box.steps.show_steps(parse_steps(["drop:1ml"]))
+    finish(qtbot, box.runner, box.preview)
+    (change,) = [layer for layer in box.viewer.layers if role_of(layer) == CHANGE]
+    assert change.metadata["medpatch"]["source"] == mask.metadata["medpatch"]["source"]
+    mask.name = "lungs of Tuesday"
+    finish(qtbot, box.writer, box.apply)
+    assert change not in box.viewer.layers

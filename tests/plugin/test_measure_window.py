@@ -301,3 +301,14 @@ def test_the_newest_mask_is_proposed_until_one_is_chosen(tab: EvaluateWidget, sa
     tab.viewer.add_labels(np.arange(600, dtype=np.int32).reshape(20, 30), name="cells")
     finish(qtbot, tab.runner, tab.row.run_button.click)
     assert "599" in tab.row.message.text()
+
+
+def test_errors_stay_with_a_mask_that_is_renamed(measured: EvaluateWidget, balls: Any, qtbot: Any) -> None:
+    _, _, moved = balls
+    (layer,) = (each for each in measured.viewer.layers if role_of(each) == "errors")
+    moved.name = "second reader"
+    measured.errors_box.setChecked(False)
+    assert not layer.visible
+    measured.errors_box.setChecked(True)
+    finish(qtbot, measured.runner, measured.row.run_button.click)
+    assert [each for each in measured.viewer.layers if role_of(each) == "errors"] == [layer]

@@ -236,3 +236,17 @@ def test_labels_error_is_the_trainers(training: FakeTraining) -> None:
 
     with pytest.raises(LabelsError):
         list(training.fine_tune(None, SparseLabels(np.zeros((3, 3), np.uint8)), None, FakeSettings(1), out=None))
+
+
+def test_saved_strokes_are_offered_on_their_own_image_only(tab: AnnotateWidget, qtbot: Any, ct_file: Path) -> None:
+    (image,) = open_paths(tab.viewer, [ct_file])
+    tab.box.new_labels()
+    stroke(tab.box.labels(), 2, 14)
+    tab.viewer.layers.clear()
+    (image,) = open_paths(tab.viewer, [ct_file])
+    qtbot.waitUntil(lambda: not tab.box.resume_button.isHidden(), timeout=10000)
+    other = tab.viewer.add_image(np.zeros((4, 8, 8), np.float32))
+    assert tab.current.layer is other
+    assert tab.box.resume_button.isHidden()
+    tab.viewer.layers.selection.active = image
+    qtbot.waitUntil(lambda: not tab.box.resume_button.isHidden(), timeout=10000)

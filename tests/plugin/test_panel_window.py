@@ -205,3 +205,9 @@ def _place(widget: QWidget, tab: QWidget) -> tuple[int, int]:
     """Row (ten pixels high, so that neighbours count as one row) and column."""
     middle = widget.mapTo(tab, widget.rect().center())
     return (middle.y() // 12, widget.mapTo(tab, widget.rect().topLeft()).x())
+
+
+def test_the_header_follows_a_renamed_image(panel: MedPatchPanel, volume: ArraySource) -> None:
+    image = add(panel.viewer, volume)
+    image.name = "Tuesday's scan"
+    assert "Tuesday's scan" in [label.text() for label in panel.findChildren(QLabel)]

@@ -210,3 +210,9 @@ def test_background_strokes_are_no_structure(window: Any) -> None:
     assert values_without_surface(window.layers["mask"]) == ()
     with pytest.raises(LabelsError, match="empty"):
         run(making_surfaces(strokes.data, (1, 1, 1), 0, skip=(1,)))
+
+
+def test_a_renamed_mask_is_listed_by_its_new_name(box: Any, window: Any) -> None:
+    combo = box.surfaces.mask_combo
+    window.layers["mask"].name = "lungs"
+    assert [combo.itemText(index) for index in range(combo.count())] == ["lungs"]

@@ -132,6 +132,13 @@ def test_time_budgets_are_kept(volume, labels):
     assert all(step.done <= 4 for step in steps)
 
 
+def test_a_budget_without_a_step_is_told(volume, labels):
+    settings = FineTuneSettings(seconds=0.01, device="cpu", predict=False)
+    events = list(fine_tune(volume, labels, settings=settings))
+    assert events[-1].result.steps == 0
+    assert [event.level for event in events if isinstance(event, Noted) and "more time" in event.message] == ["warning"]
+
+
 def test_without_prediction_there_is_only_a_model(volume, labels):
     settings = FineTuneSettings(steps=1, device="cpu", predict=False)
     events = list(fine_tune(volume, labels, settings=settings))
