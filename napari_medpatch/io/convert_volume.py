@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from napari_medpatch.events import Event, Finished, Job
+from napari_medpatch.events import Event, Finished, Job, Noted
 from napari_medpatch.io.dicom_seg_reading import SegFile, seg_as_source
 from napari_medpatch.io.export_format import GEOJSON, OF_LABELS, result_format
 from napari_medpatch.io.export_job import exporting_mask, exporting_probabilities, exporting_volume
@@ -33,12 +33,14 @@ def is_volume(path: Path) -> bool:
 
 
 def opened(path: Path, volume_index: int | None = None) -> Generator[Event, None, Source]:
-    """Open an image as a part of a job: its progress is passed on, its result returned."""
+    """Open an image as a part of a job: progress and what there is to note are passed on, the image returned."""
     from napari_medpatch.io.detect import open_steps
 
     for event in open_steps(path, volume_index=volume_index):
         if isinstance(event, Finished):
             source: Source = event.result
+            if source.kind == "volume":
+                yield from (Noted(f"{path.name}: {note}") for note in source.metadata.get("notes", ()))
             return source
         yield event
     raise AssertionError("a job ends with its result")

@@ -114,3 +114,13 @@ def test_a_dicom_series_and_its_mask(tmp_path, capsys, real_data):
     again = nib.load(tmp_path / "again.nii.gz")
     assert np.array_equal(np.asarray(again.dataobj), values < -400)
     np.testing.assert_allclose(again.affine, volume.affine, atol=1e-5)
+
+
+def test_what_was_changed_on_opening_is_said(tmp_path, capsys):
+    values = np.full((5, 4, 3), -900, np.float32)
+    values[0, 0, 0] = np.nan
+    nib.save(nib.Nifti1Image(values, AFFINE), tmp_path / "ct.nii.gz")
+    code, _, said = export(capsys, tmp_path / "ct.nii.gz", "-o", tmp_path / "out.nii.gz")
+    assert code == 0
+    assert "ct.nii.gz: 1 voxel" in said
+    assert "set to the smallest value, -900" in said
