@@ -85,6 +85,7 @@ class LabelBox(QWidget):
         self.grid_combo.setCurrentIndex(default_grid(self.grids))
         for widget in (self.grid_combo, self.grid_label):
             widget.setVisible(len(self.grids) > 1)
+        self.paint.in_3d.setVisible(self.current.kind == "volume")
         self._follow()
         self._look_for_strokes()
 

@@ -124,6 +124,7 @@ class OriginBox(MoreSection):
 
     def _on_followed(self) -> None:
         self.mask.refresh()
+        self.slice_button.setVisible(self.box.current.kind == "volume")
         self._enable()
         self._look()
 

@@ -20,7 +20,7 @@ from napari_medpatch.errors import LabelsError
 from napari_medpatch.events import Finished, Started, StepDone, Validated
 from napari_medpatch.geometry import GridTransform, derived_grid
 from napari_medpatch.plugin.annotate_widget import AnnotateWidget
-from napari_medpatch.plugin.layers import role_of
+from napari_medpatch.plugin.layers import layer_data, role_of
 from napari_medpatch.plugin.open import open_paths
 from napari_medpatch.plugin.sparse_layer import paintable_grids
 
@@ -250,3 +250,13 @@ def test_saved_strokes_are_offered_on_their_own_image_only(tab: AnnotateWidget, 
     assert tab.box.resume_button.isHidden()
     tab.viewer.layers.selection.active = image
     qtbot.waitUntil(lambda: not tab.box.resume_button.isHidden(), timeout=10000)
+
+
+def test_what_is_for_slices_is_not_offered_on_photographs(tab: AnnotateWidget, photo: Any, ct_file: Path) -> None:
+    open_paths(tab.viewer, [ct_file])
+    assert not tab.box.paint.in_3d.isHidden()
+    ((data, attributes, _),) = layer_data(photo)
+    tab.viewer.add_image(data, **attributes)
+    tab.box.new_labels()
+    for each in (tab.box.paint.in_3d, tab.origins.slice_button, tab.between):
+        assert each.isHidden()
