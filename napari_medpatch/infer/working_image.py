@@ -16,7 +16,7 @@ from napari_medpatch.patience import patiently, saying
 
 _NOT_HU = (
     "The values lie between {low:g} and {high:g}, which does not look like Hounsfield units (air is -1000); "
-    "{name} was trained on those, so check the result."
+    "{name} expects those, so check the result."
 )
 
 
