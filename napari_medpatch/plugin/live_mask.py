@@ -69,8 +69,11 @@ class LiveMask(ResultLayers):
         for event in events:
             if isinstance(event, Started):
                 self._place(event)
+        if not self.image_is_there:
+            self._remove()
+            return
         blocks = [event for event in events if isinstance(event, BlockSegmented)]
-        if not blocks or not self.image_is_there or self._canvas is None:
+        if not blocks or self._canvas is None:
             return
         self._next_layer()
         for block in blocks:
@@ -113,6 +116,13 @@ class LiveMask(ResultLayers):
     def is_complete(self) -> bool:
         """Whether the layers were made and none was removed, so that another result can refresh them."""
         return bool(self.layers) and all(layer in self.viewer.layers for layer in self.layers)
+
+    def _remove(self) -> None:
+        """Take the layers away: half a mask without its image is of no use."""
+        for layer in self.layers:
+            if layer in self.viewer.layers:
+                self.viewer.layers.remove(layer)
+        self.layers = []
 
     def _record(self, facts: dict[str, Any]) -> None:
         for layer in self.layers:

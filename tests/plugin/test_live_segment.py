@@ -106,3 +106,16 @@ def test_stop_keeps_what_is_done_and_the_next_run_goes_on(
     assert np.array_equal(mask.data, expected.mask)
     assert len(by_role(tab.viewer, "probability")) == 1
     assert not unfinished_folder(volume, "tiny-unet").exists()
+
+
+def test_half_a_mask_goes_with_its_image(tab: SegmentWidget, qtbot: Any, said: list[str]) -> None:
+    image = tab.viewer.layers[0]
+
+    def start_and_remove_the_image() -> None:
+        tab.row.run_button.click()
+        qtbot.waitUntil(lambda: bool(by_role(tab.viewer, "mask")), timeout=20000)
+        tab.viewer.layers.remove(image)
+
+    finish(qtbot, tab.runner, start_and_remove_the_image)
+    assert not list(tab.viewer.layers)
+    assert any("was removed" in sentence for sentence in said)
