@@ -18,7 +18,7 @@ def random_patch(case: Case, rng: np.random.Generator) -> tuple[Field, Field]:
     """Return a patch ``PATCH`` of HU and of the share of lung, both changed at random."""
     hu, share = _deformed_patch(case, rng)
     for change, chance in (
-        (_emphysema, 0.2), (_consolidation, 0.35), (_lobe, 0.12), (_haze, 0.25), (_scars, 0.2), (_effusion, 0.12),
+        (_emphysema, 0.2), (_consolidation, 0.4), (_lobe, 0.25), (_haze, 0.25), (_scars, 0.2), (_effusion, 0.12),
         (_masses, 0.3),
     ):  # fmt: skip
         if rng.random() < chance:

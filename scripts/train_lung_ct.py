@@ -36,7 +36,7 @@ CARD = ModelCard(
     in_channels=1,
     intensity={"kind": "hu_window", "low": -1000.0, "high": 400.0},
     network={"levels": 4, "channels": 16, "convs": 2, "norm": "batch"},
-    postprocess={"air_edge_hu": -450.0, "min_component_ml": 15.0, "fill_holes": True},
+    postprocess={"air_edge_hu": -450.0, "min_component_ml": 7.5, "fill_holes": True},
     licence="BSD-3-Clause",
 )
 
