@@ -82,6 +82,7 @@ def _guarded(arguments: argparse.Namespace) -> int:
     try:
         return int(arguments.run(arguments) or 0)
     except KeyboardInterrupt:
+        _forget_interrupt()
         return _fail("stopped; finished work is kept", INTERRUPTED)
     except ChoiceNeededError as error:
         code = _fail(f"{str(error).rstrip('.')} (--volume-index N).", error.exit_code, arguments.debug)
@@ -100,6 +101,15 @@ def _guarded(arguments: argparse.Namespace) -> int:
     except Exception as error:  # noqa: BLE001 - last line of defence: no traceback for users
         message = f"unexpected {type(error).__name__}: {error}; run again with --debug and report it"
         return _fail(message, 1, arguments.debug)
+
+
+def _forget_interrupt() -> None:
+    """Let Python end with our exit code.
+
+    Where Ctrl-C meets code that a library made from text, Python notes an unhandled interrupt, although it is handled
+    here, and would end by signal. Running any text takes the note back.
+    """
+    exec("")
 
 
 def _fail(message: str, code: int, debug: bool = False) -> int:

@@ -144,3 +144,15 @@ def test_ctrl_c_exits_with_130(volume: Path, tmp_path: Path) -> None:
     assert "Traceback" not in shown
     assert "stopped" in shown
     assert time.monotonic() - began < 10
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
+def test_ctrl_c_inside_made_up_code_exits_with_130_too() -> None:
+    program = (
+        "import sys; from argparse import Namespace; from napari_medpatch.cli import main as _; "
+        "m = sys.modules['napari_medpatch.cli.main']; "
+        "sys.exit(m._guarded(Namespace(run=lambda _: exec('raise KeyboardInterrupt'))))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert done.returncode == 130, done.stderr
+    assert "stopped" in done.stderr

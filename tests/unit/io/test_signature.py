@@ -74,7 +74,8 @@ def test_gzipped_files_are_looked_into(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("data", "word"), [(b"", "it is empty"), (b"\x1f\x8b\x08", "gzip data"), (gzip.compress(b"", mtime=0), "holds nothing")]
+    ("data", "word"),
+    [(b"", "it is empty"), (b"\x1f\x8b\x08", "gzip data"), (gzip.compress(b"", mtime=0), "holds nothing")],
 )
 def test_empty_and_cut_files_are_damaged(tmp_path: Path, data: bytes, word: str) -> None:
     path = tmp_path / "x.svs"
