@@ -147,12 +147,14 @@ def test_ctrl_c_exits_with_130(volume: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
-def test_ctrl_c_inside_made_up_code_exits_with_130_too() -> None:
-    program = (
-        "import sys; from argparse import Namespace; from napari_medpatch.cli import main as _; "
-        "m = sys.modules['napari_medpatch.cli.main']; "
-        "sys.exit(m._guarded(Namespace(run=lambda _: exec('raise KeyboardInterrupt'))))"
+def test_ctrl_c_inside_made_up_code_exits_with_130_too(tmp_path: Path) -> None:
+    (tmp_path / "probe.py").write_text(
+        "import sys\n"
+        "from argparse import Namespace\n"
+        "from napari_medpatch.cli import main\n"
+        "command = Namespace(run=lambda _: exec('raise KeyboardInterrupt'), debug=False)\n"
+        "sys.exit(sys.modules['napari_medpatch.cli.main']._guarded(command))\n"
     )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    done = subprocess.run([sys.executable, "-m", "probe"], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 130, done.stderr
     assert "stopped" in done.stderr
