@@ -239,7 +239,8 @@ def test_failure_keeps_what_was_scored(pyramid, stained_slide, mean_colour, tmp_
     with pytest.raises(ResourceError):
         list(job)
     started = next(classify(source, mean_colour(), ClassifySettings(device="cpu"), out=tmp_path))
-    assert started.done in (10, 20, 30), "whole batches that were under way are kept too"
+    assert 10 <= started.done < started.total
+    assert started.done % 10 == 0, "whole batches that were under way are kept too"
 
 
 def test_glass_is_no_tissue_and_nothing_is_written(pyramid, mean_colour, tmp_path) -> None:
