@@ -8,7 +8,6 @@ says that it is a live view.
 """
 
 from collections.abc import Generator, Iterator, Mapping
-from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias, TypeVar
 
@@ -16,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_medpatch.geometry import Box
+from napari_medpatch.steps import telling
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,13 +260,7 @@ def counted(steps: Generator[float, None, _Result]) -> Generator[Event, None, _R
     object
         What ``steps`` returns: ``result = yield from counted(steps)``.
     """
-    with closing(steps):
-        while True:
-            try:
-                done = next(steps)
-            except StopIteration as stop:
-                return stop.value  # type: ignore[no-any-return]
-            yield Working(done)
+    return (yield from telling(steps, Working))
 
 
 def run(job: Job) -> Any:

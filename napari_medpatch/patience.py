@@ -5,6 +5,8 @@ from collections.abc import Callable, Generator
 from concurrent.futures import ThreadPoolExecutor, wait
 from typing import ParamSpec, TypeVar, cast
 
+from napari_medpatch.steps import telling
+
 P = ParamSpec("P")
 S = TypeVar("S")
 T = TypeVar("T")
@@ -23,24 +25,20 @@ def patiently(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Ge
         What the function returned; what it raised is raised.
     """
     executor = ThreadPoolExecutor(1, thread_name_prefix="medpatch-wait")
+    future = executor.submit(function, *args, **kwargs)
     try:
-        future = executor.submit(function, *args, **kwargs)
         while wait([future], timeout=INTERVAL_S).not_done:
             yield
         return future.result()
     finally:
         executor.shutdown(wait=False)
+        # An error holds this frame: if that held the error in turn, what failed would keep its memory.
+        del future
 
 
 def saying(word: S, call: Generator[None, None, T]) -> Generator[S, None, T]:
     """Yield a word whenever a patient call yields, and return its result."""
-    while True:
-        try:
-            next(call)
-        except StopIteration as end:
-            result: T = end.value
-            return result
-        yield word
+    return (yield from telling(call, lambda _: word))
 
 
 def stepping(word: S, steps: Generator[S, None, T]) -> Generator[S, None, T]:

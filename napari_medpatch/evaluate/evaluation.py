@@ -11,7 +11,7 @@ from napari_medpatch.evaluate.masks import Bools, MaskPair, around, class_boxes
 from napari_medpatch.evaluate.object_scores import ObjectComparison
 from napari_medpatch.evaluate.objects import compare_objects
 from napari_medpatch.evaluate.overlap import Overlap
-from napari_medpatch.evaluate.progress import part_of, wait_for, working
+from napari_medpatch.evaluate.progress import wait_for, working
 from napari_medpatch.evaluate.result import ANY_CLASS, ClassScores, EvaluationResult
 from napari_medpatch.evaluate.settings import EvaluationSettings
 from napari_medpatch.evaluate.slices import SliceCounts, count_slices
@@ -21,6 +21,7 @@ from napari_medpatch.evaluate.world import World
 from napari_medpatch.events import Finished, Job, Started
 from napari_medpatch.geometry import Box
 from napari_medpatch.io.source import AnyArray
+from napari_medpatch.steps import part_of
 
 
 def evaluate_masks(

@@ -11,10 +11,11 @@ from napari_medpatch.evaluate.components import Components, common_pixels, compo
 from napari_medpatch.evaluate.matching import Matching, match_objects
 from napari_medpatch.evaluate.object_scores import Detection, ObjectComparison, ObjectScores, Status
 from napari_medpatch.evaluate.overlap import Overlap
-from napari_medpatch.evaluate.progress import part_of, wait_for
+from napari_medpatch.evaluate.progress import wait_for
 from napari_medpatch.evaluate.settings import EvaluationSettings
 from napari_medpatch.evaluate.surface import surface_scores
 from napari_medpatch.evaluate.units import Units
+from napari_medpatch.steps import part_of
 
 Bools = npt.NDArray[np.bool_]
 Slices: TypeAlias = tuple[slice, ...]

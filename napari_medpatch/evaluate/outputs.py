@@ -8,10 +8,10 @@ from pathlib import Path
 from napari_medpatch.evaluate.backdrop import Backdrop, grey_backdrop
 from napari_medpatch.evaluate.masks import Bools, Mask
 from napari_medpatch.evaluate.pictures import Scene
-from napari_medpatch.evaluate.progress import part_of
 from napari_medpatch.evaluate.report import Result, report_html
 from napari_medpatch.evaluate.result import Row
 from napari_medpatch.io.atomic import check_writable, write_json, write_text
+from napari_medpatch.steps import part_of
 
 REPORT = "report.html"
 FILES = (REPORT, "classes.csv", "objects.csv", "slices.csv", "evaluation.json")

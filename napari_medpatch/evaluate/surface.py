@@ -24,7 +24,8 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_medpatch.evaluate.pieces import pieces_of
-from napari_medpatch.evaluate.progress import part_of, wait_for
+from napari_medpatch.evaluate.progress import wait_for
+from napari_medpatch.steps import part_of
 
 Bools = npt.NDArray[np.bool_]
 Points = npt.NDArray[np.int32]

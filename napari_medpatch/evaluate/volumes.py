@@ -12,7 +12,7 @@ from napari_medpatch.evaluate.components import components
 from napari_medpatch.evaluate.intensities import Intensities, intensities
 from napari_medpatch.evaluate.masks import Mask, class_boxes, to_mask
 from napari_medpatch.evaluate.objects import MOST_LISTED
-from napari_medpatch.evaluate.progress import part_of, wait_for, working
+from napari_medpatch.evaluate.progress import wait_for, working
 from napari_medpatch.evaluate.settings import EvaluationSettings
 from napari_medpatch.evaluate.slices import SliceCounts, count_slices
 from napari_medpatch.evaluate.units import Units
@@ -22,6 +22,7 @@ from napari_medpatch.events import Finished, Job, Started
 from napari_medpatch.geometry import Box
 from napari_medpatch.io.source import AnyArray
 from napari_medpatch.io.wording import size_text
+from napari_medpatch.steps import part_of
 
 
 def measure_mask(

@@ -18,6 +18,7 @@ import numpy.typing as npt
 from napari_medpatch.blas_threads import one_blas_thread
 from napari_medpatch.errors import GeometryError
 from napari_medpatch.geometry import Box, split_axis
+from napari_medpatch.steps import finish
 
 FloatArray = npt.NDArray[np.float32]
 Weights = tuple[int, int, FloatArray]
@@ -158,12 +159,7 @@ def to_working(
     grid = WorkingGrid.centred(image.shape, steps)
     if grid.identity:
         return image, grid
-    pieces = gather_steps(lambda a, b: image[a:b], grid)
-    while True:
-        try:
-            next(pieces)
-        except StopIteration as end:
-            return end.value, grid
+    return finish(gather_steps(lambda a, b: image[a:b], grid)), grid
 
 
 def gather_steps(read: Callable[[int, int], npt.NDArray[Any]], grid: WorkingGrid) -> Generator[float, None, FloatArray]:

@@ -23,6 +23,7 @@ from napari_medpatch.infer.runner import Runner
 from napari_medpatch.infer.segment_plan import SegmentPlan
 from napari_medpatch.infer.working_image import VolumeImage
 from napari_medpatch.patience import patiently, saying
+from napari_medpatch.steps import telling
 
 
 class SegmentRun:
@@ -146,13 +147,11 @@ class SegmentRun:
         """Return the relative logits of a region."""
         before = self.voxels_done
         yield Working(max(self.done, self._units(before)))
-        steps = self.network.logits(region)
-        while True:
-            try:
-                fraction = next(steps)
-            except StopIteration as end:
-                return relative_logits(end.value)
-            yield Working(max(self.done, self._units(before + fraction * 0.9 * box.size)))
+
+        def so_far(share: float) -> Event:
+            return Working(max(self.done, self._units(before + share * 0.9 * box.size)))
+
+        return relative_logits((yield from telling(self.network.logits(region), so_far)))
 
     def _finish(self, box: Box, relative: FloatArray, region: Box) -> Iterator[Event]:
         """Bring a block to the mask's grid, piece by piece, and keep it."""

@@ -15,6 +15,7 @@ from napari_medpatch.errors import GeometryError, LabelsError
 from napari_medpatch.geometry import Box, GridTransform, derived_grid, split_axis
 from napari_medpatch.io.coarse import coarse_steps
 from napari_medpatch.io.source import AnyArray
+from napari_medpatch.steps import finish
 
 Vertices = npt.NDArray[np.float32]
 Faces = npt.NDArray[np.int64]
@@ -66,13 +67,7 @@ def mask_surface(
     GeometryError
         If the mask is not three-dimensional or a spacing is not positive.
     """
-    steps = surface_steps(mask, value, spacing, smooth, max_voxels)
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            surface: Surface = end.value
-            return surface
+    return finish(surface_steps(mask, value, spacing, smooth, max_voxels))
 
 
 def surface_steps(

@@ -20,6 +20,7 @@ from napari_medpatch.io.source import Source
 from napari_medpatch.models.bundle import Bundle, save_bundle
 from napari_medpatch.models.network import unet_config
 from napari_medpatch.patience import patiently
+from napari_medpatch.steps import telling
 from napari_medpatch.train.blend import blend_by_base, blend_by_fold, first_blend
 from napari_medpatch.train.clean_up import clean_up_rules
 from napari_medpatch.train.config import Budget, FineTuneSettings
@@ -157,13 +158,7 @@ class FineTuneRun:
 
     def _working(self, steps: Generator[None, None, T]) -> Generator[Event, None, T]:
         """Pass the time of a quiet piece of work on."""
-        while True:
-            try:
-                next(steps)
-            except StopIteration as end:
-                result: T = end.value
-                return result
-            yield Working(self.budget.done)
+        return (yield from telling(steps, lambda _: Working(self.budget.done)))
 
     def _estimate(self) -> Iterator[Event]:
         """Make the training-free estimate and show it."""

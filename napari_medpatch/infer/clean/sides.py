@@ -11,6 +11,7 @@ from napari_medpatch.infer.clean.pieces import Pieces
 from napari_medpatch.infer.clean.work import Bools
 from napari_medpatch.infer.clean.work import slabs as cut
 from napari_medpatch.infer.resample import WorkingGrid, from_working, gather_steps
+from napari_medpatch.steps import part_of
 
 _COARSE = 2.5
 """mm at which a waist is looked for; finer would be slower, not better."""
@@ -105,15 +106,9 @@ def _at_waist(inside: Bools, voxel: Sequence[float]) -> Generator[float, None, S
     """Cut one piece in two where it is thinnest; returns None if it has no waist."""
     steps = [max(1.0, _COARSE / edge) for edge in voxel]
     grid = WorkingGrid.centred(inside.shape, steps)
-    shares = gather_steps(lambda a, b: inside[a:b], grid)
-    while True:
-        try:
-            yield 0.4 + 0.2 * next(shares)
-        except StopIteration as end:
-            coarse = end.value >= 0.5
-            break
+    shares = yield from part_of(gather_steps(lambda a, b: inside[a:b], grid), 0.4, 0.2)
     edges = [step * edge for step, edge in zip(steps, voxel, strict=True)]
-    seeds = _seeds(coarse, edges)
+    seeds = _seeds(shares >= 0.5, edges)
     yield 0.8
     if seeds is None:
         return None

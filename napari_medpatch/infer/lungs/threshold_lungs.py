@@ -5,9 +5,9 @@ Trans. Med. Imaging 20, 2001; Armato and Sensakovic, *Automated lung segmentatio
 11, 2004. Dense disease at the pleura that is wider than the closing ball is left out, as with all such methods.
 """
 
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Generator, Mapping
 from dataclasses import dataclass, fields
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 
@@ -21,8 +21,8 @@ from napari_medpatch.infer.lungs.air import Air, find_air, find_trunk
 from napari_medpatch.infer.lungs.airways import find_airways
 from napari_medpatch.infer.lungs.choose import choose_lungs
 from napari_medpatch.infer.resample import FloatArray
+from napari_medpatch.steps import part_of
 
-T = TypeVar("T")
 _REGROWN = 5
 _ERODED = 0.4
 """What is left of a small piece of lung when the neck's ball has taken its rind."""
@@ -95,13 +95,13 @@ def find_lungs(hu: FloatArray, edge_mm: float, settings: ThresholdSettings) -> G
     float
         Share done.
     """
-    air = yield from _scaled(find_air(hu, settings.air_hu), 0.0, 0.2)
+    air = yield from part_of(find_air(hu, settings.air_hu), 0.0, 0.2)
     nothing = FoundLungs(np.zeros(hu.shape, bool), np.zeros(hu.shape, bool))
     if not air.inside.any():
         return nothing
-    airways = yield from _scaled(find_airways(hu, air.inside, edge_mm), 0.2, 0.45)
-    body = yield from _scaled(find_trunk(hu, edge_mm), 0.45, 0.6)
-    aerated = yield from _scaled(_aerated(hu, air, air.inside & ~airways, body, edge_mm, settings), 0.6, 0.75)
+    airways = yield from part_of(find_airways(hu, air.inside, edge_mm), 0.2, 0.25)
+    body = yield from part_of(find_trunk(hu, edge_mm), 0.45, 0.15)
+    aerated = yield from part_of(_aerated(hu, air, air.inside & ~airways, body, edge_mm, settings), 0.6, 0.15)
     if not aerated.any():
         return nothing
     lungs = aerated.copy()
@@ -158,14 +158,3 @@ def _left(lungs: Bools, edge_mm: float) -> "Generator[tuple[slice, Bools], None,
     for found in find_sides(lungs, (edge_mm,) * 3, "mm", 0, lungs.shape[2]):
         if isinstance(found, Sides) and not found.note:
             yield from found.slabs()
-
-
-def _scaled(steps: Generator[float, None, T], start: float, stop: float) -> Generator[float, None, T]:
-    """Yield shares of a part as shares of the whole."""
-    scale: Callable[[float], float] = lambda share: start + (stop - start) * share  # noqa: E731
-    while True:
-        try:
-            yield scale(next(steps))
-        except StopIteration as end:
-            result: T = end.value
-            return result
