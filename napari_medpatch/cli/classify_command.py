@@ -18,6 +18,7 @@ from napari_medpatch.cli.common import (
     print_line,
     resolve,
 )
+from napari_medpatch.cli.kept import AFRESH, AGAIN, is_new
 from napari_medpatch.cli.progress import consume
 from napari_medpatch.events import SlideDone
 
@@ -52,6 +53,17 @@ def run(arguments: argparse.Namespace) -> int:
     if len(paths) == 1 and arguments.scheduler is None:
         return _one(paths[0], bundle, settings, arguments)
     return _many(paths, bundle, settings, arguments)
+
+
+def kept(arguments: argparse.Namespace, begun_ns: int) -> list[str]:
+    """Return what a run that was stopped leaves, in words: finished images, and scores of those under way."""
+    folder, told = arguments.output, list[str]()
+    records = sum(is_new(path, begun_ns) for path in folder.glob("*.json"))
+    if records:
+        told.append(f"the results of {records} finished image{'s' if records > 1 else ''} are in {folder}")
+    if any(folder.glob("*.parts/part-*")):
+        told.append(f"finished patches of the others are kept, {AFRESH if arguments.no_resume else AGAIN}")
+    return told
 
 
 def _one(path: str, bundle: "Bundle", settings: "ClassifySettings", arguments: argparse.Namespace) -> int:

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from napari_medpatch.cli.common import names, print_json, print_line
+from napari_medpatch.cli.export_options import add_export_options, export_options
 from napari_medpatch.cli.progress import consume
 
 
@@ -21,6 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--volume-index", type=int, metavar="N", help="which volume of a 4D image, from 0")
     parser.add_argument("--class-names", type=names, metavar="A,B", help="names of the values 1, 2, …")
     parser.add_argument("--json", action="store_true", help="print what each step changed as JSON")
+    add_export_options(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -34,6 +36,7 @@ def run(arguments: argparse.Namespace) -> int:
         like=arguments.like,
         class_names=arguments.class_names or (),
         volume_index=arguments.volume_index,
+        options=export_options(arguments),
     )
     result = consume(job, "clean", quiet=arguments.quiet)
     report(arguments, result)
@@ -51,7 +54,10 @@ def step_help() -> str:
 def report(arguments: argparse.Namespace, result: Any) -> None:
     """Print what was changed."""
     if arguments.json:
-        print_json({"output": str(arguments.output), **result.provenance, "seconds": round(result.seconds, 2)})
+        files = [str(path) for path in result.files]
+        own = {"output": files[0], "files": files, "seconds": round(result.seconds, 2)}
+        print_json(own | result.provenance)
         return
     print_line(f"classes: {', '.join(result.class_names) or 'none'}")
-    print_line(f"wrote {arguments.output}")
+    for path in result.files:
+        print_line(f"wrote {path}")

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from napari_medpatch.cli.common import print_line
+from napari_medpatch.cli.kept import is_new
 from napari_medpatch.cli.progress import consume
 
 _SCREEN = ["xvfb-run", "-a", "-s", "-screen 0 1600x1000x24"]
@@ -37,6 +38,11 @@ def run(arguments: argparse.Namespace) -> int:
 
         launch_demo(folder)
     return 0
+
+
+def kept(arguments: argparse.Namespace, begun_ns: int) -> list[str]:
+    """Return what a demo that was stopped leaves, in words."""
+    return [f"what was finished is in {arguments.output}"] if is_new(arguments.output, begun_ns) else []
 
 
 def has_display() -> bool:

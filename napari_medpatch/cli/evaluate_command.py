@@ -40,6 +40,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="the truth is sparse labels (0 unlabelled, 1 background, 2… classes); unlabelled voxels are left out",
     )
+    for side in ("prediction", "truth"):
+        parser.add_argument(
+            f"--map-{side}",
+            metavar="A=B,…",
+            default="",
+            help=f"other values for classes of the {side}: 1=2,2=1 swaps two, all=1 makes one of all, 3=0 drops one",
+        )
     _add_settings(parser)
     parser.add_argument(
         "--report", type=Path, metavar="DIR", help="write report.html with pictures, CSV tables and evaluation.json"
@@ -49,6 +56,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Compare two masks, or measure one."""
+    from napari_medpatch.evaluate.class_map import ClassMap
     from napari_medpatch.evaluate.files import evaluate_files
     from napari_medpatch.evaluate.settings import EvaluationSettings
 
@@ -58,6 +66,8 @@ def run(arguments: argparse.Namespace) -> int:
         image=arguments.image,
         ignore=arguments.ignore,
         sparse_truth=arguments.sparse_truth,
+        prediction_map=ClassMap.parse(arguments.map_prediction),
+        truth_map=ClassMap.parse(arguments.map_truth),
         settings=EvaluationSettings(
             tolerance=arguments.tolerance,
             surface=not arguments.no_surface,

@@ -13,6 +13,7 @@ from napari_medpatch.cli.common import (
     print_json,
     print_line,
 )
+from napari_medpatch.cli.kept import is_new
 from napari_medpatch.cli.progress import consume
 from napari_medpatch.cli.sparse_labels import read_sparse_labels
 
@@ -71,6 +72,12 @@ def run(arguments: argparse.Namespace) -> int:
             )
     _report(arguments, result)
     return 0
+
+
+def kept(arguments: argparse.Namespace, begun_ns: int) -> list[str]:
+    """Return what a training that was stopped leaves, in words; the bundle is complete or absent."""
+    there = is_new(arguments.output, begun_ns)
+    return [f"the model as far as it was trained is in {arguments.output}"] if there else []
 
 
 def _settings(arguments: argparse.Namespace) -> Any:

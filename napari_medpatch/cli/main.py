@@ -6,6 +6,7 @@ import logging
 import os
 import signal
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from types import FrameType
@@ -50,7 +51,7 @@ def build_parser() -> argparse.ArgumentParser:
         )
         module = importlib.import_module(f"napari_medpatch.cli.{name}_command")
         module.add_arguments(sub)
-        sub.set_defaults(run=module.run)
+        sub.set_defaults(run=module.run, kept=getattr(module, "kept", None))
     return parser
 
 
@@ -79,11 +80,14 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _guarded(arguments: argparse.Namespace) -> int:
+    begun_ns = time.time_ns()
     try:
         return int(arguments.run(arguments) or 0)
     except KeyboardInterrupt:
         _forget_interrupt()
-        return _fail("stopped; finished work is kept", INTERRUPTED)
+        from napari_medpatch.cli.kept import stopped
+
+        return _fail(stopped(arguments, begun_ns), INTERRUPTED)
     except ChoiceNeededError as error:
         code = _fail(f"{str(error).rstrip('.')} (--volume-index N).", error.exit_code, arguments.debug)
         sys.stderr.writelines(f"{line}\n" for line in error.listing())

@@ -19,7 +19,8 @@ from napari_medpatch.cli.common import (
     resolve,
 )
 from napari_medpatch.cli.export_options import add_export_options, export_options
-from napari_medpatch.cli.partial_mask import PartialMask
+from napari_medpatch.cli.kept import AFRESH, AGAIN, finished, is_new
+from napari_medpatch.cli.partial_mask import PartialMask, partial_path
 from napari_medpatch.cli.progress import consume
 
 if TYPE_CHECKING:
@@ -78,7 +79,7 @@ def run(arguments: argparse.Namespace) -> int:
         for path, kind in _outputs(arguments):
             check_output(path, source, kind)
         steps = clean_steps(arguments, source, bundle.card.class_names[1:])
-        parts = arguments.output.with_name(arguments.output.name + ".parts")
+        parts = _parts(arguments.output)
         with closing(PartialMask(source, arguments.output, bundle.card.name)) as partial:
             job = segment(source, bundle, _settings(arguments), parts=parts)
             try:
@@ -92,6 +93,21 @@ def run(arguments: argparse.Namespace) -> int:
         remove_blocks(parts)
         report(arguments, summary(result, source, written))
     return 0
+
+
+def kept(arguments: argparse.Namespace, begun_ns: int) -> list[str]:
+    """Return what a run that was stopped leaves, in words: the mask so far, and blocks to go on from."""
+    partial, told = partial_path(arguments.output), finished(arguments, begun_ns)
+    if is_new(partial, begun_ns):
+        told.append(f"the mask as far as it got is in {partial}")
+    if any(_parts(arguments.output).rglob("block-*.npz")):
+        told.append(f"finished blocks are kept, {AFRESH if arguments.no_resume else AGAIN}")
+    return told
+
+
+def _parts(output: Path) -> Path:
+    """Return the folder of finished blocks while a run is under way."""
+    return output.with_name(output.name + ".parts")
 
 
 def _outputs(arguments: argparse.Namespace) -> "list[tuple[Path, ResultKind]]":
@@ -142,7 +158,7 @@ def summary(result: Any, source: "Source", written: "Exported") -> dict[str, Any
     counts = np.bincount(result.mask.ravel(), minlength=len(result.class_names) + 1)
     classes: dict[str, Any] = {}
     for value, name in enumerate(result.class_names, start=1):
-        classes[name] = {"pixels": int(counts[value])}
+        classes[name] = {"voxels" if source.kind == "volume" else "pixels": int(counts[value])}
         if voxel is not None and source.kind == "volume":
             classes[name]["ml"] = round(int(counts[value]) * voxel / 1000, 3)
     files = [str(path) for path in written.paths]

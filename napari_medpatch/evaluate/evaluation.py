@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from napari_medpatch.evaluate.class_hints import Pairs, class_hints, count_pairs
 from napari_medpatch.evaluate.masks import Bools, MaskPair, around, class_boxes
 from napari_medpatch.evaluate.object_scores import ObjectComparison
 from napari_medpatch.evaluate.objects import compare_objects
@@ -18,7 +19,7 @@ from napari_medpatch.evaluate.slices import SliceCounts, count_slices
 from napari_medpatch.evaluate.surface import SurfaceScores, surface_scores
 from napari_medpatch.evaluate.units import Units
 from napari_medpatch.evaluate.world import World
-from napari_medpatch.events import Finished, Job, Started
+from napari_medpatch.events import Finished, Job, Noted, Started
 from napari_medpatch.geometry import Box
 from napari_medpatch.io.source import AnyArray
 from napari_medpatch.steps import part_of
@@ -56,14 +57,15 @@ def evaluate_masks(
     settings : EvaluationSettings, optional
         Tolerance, matching of objects, what to leave out.
     notes : sequence of str
-        Kept in the result.
+        Kept in the result, before those that the job adds.
     provenance : mapping, optional
         Kept in the result.
 
     Yields
     ------
     Event
-        ``Started`` (unit ``steps``, one per class), ``Working`` many times a second, ``Finished`` with an
+        ``Started`` (unit ``steps``, one per class), ``Working`` many times a second, ``Noted`` if the masks seem to
+        number their classes differently, ``Finished`` with an
         :class:`~napari_medpatch.evaluate.result.EvaluationResult`.
 
     Raises
@@ -82,7 +84,9 @@ def evaluate_masks(
     classes = []
     for index, (value, box) in enumerate(boxes.items()):
         classes.append((yield from working(comparison.compare(value, box), index)))
-    foreground = yield from working(comparison.foreground(list(boxes.values())), len(boxes))
+    foreground, pairs = yield from working(comparison.foreground(list(boxes.values())), len(boxes))
+    hints = class_hints(pairs, class_names)
+    yield from (Noted(hint, "warning") for hint in hints)
     yield Finished(
         EvaluationResult(
             classes=tuple(classes),
@@ -92,7 +96,7 @@ def evaluate_masks(
             shape=tuple(np.shape(truth)),
             compared=masks.compared,
             settings=comparison.settings,
-            notes=tuple(notes),
+            notes=(*notes, *hints),
             seconds=time.monotonic() - begun,
             provenance=dict(provenance or {}),
         )
@@ -119,15 +123,16 @@ class _Comparison:
         name = self.class_names[value - 1] if value <= len(self.class_names) else ""
         return ClassScores(value, name, overlap, slices, surface, found, _remark(overlap, found))
 
-    def foreground(self, boxes: list[Box]) -> Generator[float, None, ClassScores]:
-        """Compare any class with any class."""
+    def foreground(self, boxes: list[Box]) -> Generator[float, None, tuple[ClassScores, Pairs]]:
+        """Compare any class with any class, and count which lies on which."""
         box = boxes[0] if boxes else Box((0, 0, 0), (1, 0, 0))
         for other in boxes[1:]:
             box = around(box, other)
         p, t = (self.masks.crop(mask, box) for mask in (self.masks.predicted, self.masks.true))
-        slices = yield from count_slices(p, t, box, self.masks.shape)
+        slices = yield from part_of(count_slices(p, t, box, self.masks.shape), 0.0, 0.5)
         slices = slices.drop_first_axis() if self.masks.flat else slices
-        return ClassScores(ANY_CLASS, "any class", slices.overlap(self.masks.compared), slices)
+        pairs = yield from part_of(count_pairs(self.masks, box), 0.5, 0.5)
+        return ClassScores(ANY_CLASS, "any class", slices.overlap(self.masks.compared), slices), pairs
 
     def _slices(self, p: Bools, t: Bools, box: Box) -> Generator[float, None, SliceCounts]:
         slices = yield from count_slices(p, t, box, self.masks.shape)

@@ -2,13 +2,15 @@
 
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
 from napari_medpatch import __version__
 from napari_medpatch.errors import GeometryError, LabelsError
 from napari_medpatch.evaluate.backdrop import Backdrop, backdrop_of
+from napari_medpatch.evaluate.class_map import ClassMap
 from napari_medpatch.evaluate.evaluation import evaluate_masks
 from napari_medpatch.evaluate.mask_files import GridOfMasks, MaskFile, grid_of, open_grid, read_mask
 from napari_medpatch.evaluate.masks import Bools
@@ -42,6 +44,8 @@ def evaluate_files(
     image: Path | None = None,
     ignore: Path | None = None,
     sparse_truth: bool = False,
+    prediction_map: ClassMap | None = None,
+    truth_map: ClassMap | None = None,
     settings: EvaluationSettings | None = None,
     report: Path | None = None,
 ) -> Job:
@@ -60,6 +64,8 @@ def evaluate_files(
         Sparse labels whose painted pixels (non-zero) are left out.
     sparse_truth : bool
         The truth is sparse labels: 0 unlabelled, left out; 1 background, 2… classes.
+    prediction_map, truth_map : ClassMap, optional
+        Other values for the classes of either mask, where they are numbered differently or one divides more finely.
     settings : EvaluationSettings, optional
         Tolerance, matching of objects, what to leave out.
     report : Path, optional
@@ -80,8 +86,9 @@ def evaluate_files(
     """
     if report is not None:
         check_writable(report / REPORT)
+    maps = prediction_map or ClassMap(), truth_map or ClassMap()
     with _opened(image, truth or prediction) as (source, picture):
-        loaded = yield from working(wait_for(_load, prediction, truth, source, ignore, sparse_truth))
+        loaded = yield from working(wait_for(_load, prediction, truth, source, ignore, sparse_truth, maps))
         for note in loaded.notes:
             yield Noted(note, "warning")
         result: Any = None
@@ -108,8 +115,15 @@ def _open_image(path: Path) -> Source:
     return open_source(path)
 
 
-def _load(prediction: Path, truth: Path | None, source: Source, ignore: Path | None, sparse: bool) -> _Loaded:
-    predicted = read_mask(prediction, source)
+def _load(
+    prediction: Path,
+    truth: Path | None,
+    source: Source,
+    ignore: Path | None,
+    sparse: bool,
+    maps: tuple[ClassMap, ClassMap],
+) -> _Loaded:
+    predicted = _renumbered(read_mask(prediction, source), maps[0])
     true = None if truth is None else read_mask(truth, source)
     keep: Bools | None = None
     names, notes = predicted.class_names, list[str]()
@@ -117,6 +131,7 @@ def _load(prediction: Path, truth: Path | None, source: Source, ignore: Path | N
         _same_shape(predicted, true)
         if sparse:
             true, keep = unlabelled_left_out(true)
+        true = _renumbered(true, maps[1])
         names, notes = common_names(predicted.class_names, true.class_names)
     if ignore is not None:
         left_out = read_labels(ignore, source) > 0
@@ -139,14 +154,19 @@ def unlabelled_left_out(labels: MaskFile) -> tuple[MaskFile, Bools]:
     return MaskFile(labels.path, labels.values - keep, labels.class_names[1:], labels.provenance), keep
 
 
+def _renumbered(mask: MaskFile, classes: ClassMap) -> MaskFile:
+    values, names = classes.apply(mask.values, mask.class_names)
+    return replace(mask, values=values, class_names=names)
+
+
 def common_names(predicted: tuple[str, ...], true: tuple[str, ...]) -> tuple[tuple[str, ...], list[str]]:
     """Return the names of classes and a sentence for each that two masks name differently."""
     notes = [
         f"Class {value} is called {p} in the prediction and {t} in the truth; they are compared by value."
         for value, (p, t) in enumerate(zip(predicted, true, strict=False), start=1)
-        if p != t
+        if p and t and p != t
     ]
-    return (true + predicted[len(true) :]) if true else predicted, notes
+    return tuple(t or p for p, t in zip_longest(predicted, true, fillvalue="")), notes
 
 
 def _same_shape(predicted: MaskFile, true: MaskFile) -> None:

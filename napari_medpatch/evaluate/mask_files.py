@@ -21,7 +21,7 @@ from napari_medpatch.io.nifti_export import read_nifti_note
 from napari_medpatch.io.photo_file import photo_format
 from napari_medpatch.io.raster import read_raster
 from napari_medpatch.io.read_volume import read_note
-from napari_medpatch.io.segment_facts import segment_labels
+from napari_medpatch.io.segment_facts import seg_note
 from napari_medpatch.io.source import AnyArray, Source
 from napari_medpatch.io.wording import size_text, spacing_text
 
@@ -117,7 +117,7 @@ def read_mask(path: Path, source: Source) -> MaskFile:
         raster = read_raster(path)
         return _noted(path, read_labels(path, source), None if raster is None else raster.note)
     if is_dicom_seg(path):
-        return MaskFile(path, read_labels(path, source), segment_labels(path))
+        return _noted(path, read_labels(path, source), seg_note(path))
     note = read_note(path)
     with closing(open_source(path)) as other:
         return _noted(path, _on_grid(other, source), note)

@@ -16,6 +16,7 @@ from napari_medpatch.infer.overlap import decider
 from napari_medpatch.infer.piece_maker import PieceMaker
 from napari_medpatch.infer.postprocess import check_rules
 from napari_medpatch.infer.runner import make_runner
+from napari_medpatch.infer.scan_values import check_modality
 from napari_medpatch.infer.segment_fingerprint import segment_fingerprint
 from napari_medpatch.infer.segment_plan import SegmentPlan, plan_segmentation
 from napari_medpatch.infer.segment_records import SegmentResult, SegmentSettings
@@ -65,7 +66,8 @@ def segment(
     Raises
     ------
     WrongKindError, MissingSpacingError, BundleError
-        If model and image do not go together, or the model cannot be loaded.
+        If model and image do not go together (an MR series and a model for CT; a volume of one value), or the model
+        cannot be loaded.
     ResourceError
         If memory runs out even for the smallest blocks.
     OutputError
@@ -77,6 +79,7 @@ def segment(
         return
     begun = time.perf_counter()
     card = bundle.card
+    check_modality(source, card)
     check_threshold(settings.threshold)
     check_rules(card.postprocess, card.class_names[1:])
     plan = plan_segmentation(source, card, None if settings.axis == "all" else settings.axis)

@@ -1,5 +1,6 @@
 """Network input on the working grid, block by block."""
 
+import math
 from collections.abc import Iterator
 from typing import Any, Protocol
 
@@ -8,16 +9,12 @@ import numpy.typing as npt
 
 from napari_medpatch.geometry import Box
 from napari_medpatch.infer.resample import FloatArray, WorkingGrid, gather, gather_steps
+from napari_medpatch.infer.scan_values import value_notes
 from napari_medpatch.io.source import AnyArray, Source, finest_level_at_least
 from napari_medpatch.models.card import ModelCard
 from napari_medpatch.models.intensity import HU_KINDS, Intensity, intensity_of
 from napari_medpatch.models.preprocess import normalise_image, normalise_volume
 from napari_medpatch.patience import patiently, saying
-
-_NOT_HU = (
-    "The values lie between {low:g} and {high:g}, which does not look like Hounsfield units (air is -1000); "
-    "{name} expects those, so check the result."
-)
 
 
 class WorkingImage(Protocol):
@@ -31,7 +28,13 @@ class WorkingImage(Protocol):
         """Do what must be done once, yielding the share done."""
 
     def notes(self) -> list[str]:
-        """Return what the user should know about the pixels; after :meth:`prepare`."""
+        """Return what the user should know about the pixels; after :meth:`prepare`.
+
+        Raises
+        ------
+        WrongKindError
+            If nothing can be seen in them.
+        """
 
     def block(self, box: Box) -> FloatArray:
         """Return ``(C, *box.shape)`` float32 network input; ``box`` may reach beyond the grid."""
@@ -69,13 +72,10 @@ class VolumeImage:
         self._intensity = yield from saying(1.0, patiently(intensity_of, self._card, self._hu))
 
     def notes(self) -> list[str]:
-        """Warn when the values cannot be Hounsfield units."""
-        if self._card.intensity.get("kind") not in HU_KINDS:
-            return []
-        low, high = float(np.nanmin(self._hu)), float(np.nanmax(self._hu))
-        if low <= -200 and high - low >= 200:
-            return []
-        return [_NOT_HU.format(low=low, high=high, name=self._card.name)]
+        """Warn when the values cannot be Hounsfield units and should be; raises as :func:`value_notes`."""
+        if math.prod(self.grid.source_shape) == 1:
+            return []  # one voxel looks like nothing in particular
+        return value_notes(self._source, self._card, float(np.nanmin(self._hu)), float(np.nanmax(self._hu)))
 
     def block(self, box: Box) -> FloatArray:
         """Return ``(1, *box.shape)``; air beyond the grid."""

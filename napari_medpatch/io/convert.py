@@ -24,7 +24,7 @@ from napari_medpatch.io.labels_file import read_labels
 from napari_medpatch.io.photo_file import photo_format
 from napari_medpatch.io.raster import Raster, read_raster
 from napari_medpatch.io.read_volume import read_note
-from napari_medpatch.io.segment_facts import segment_labels
+from napari_medpatch.io.segment_facts import seg_note
 from napari_medpatch.io.source import Source
 
 _TABLES = (".csv", ".geojson", ".geojson.gz", ".json")
@@ -122,7 +122,7 @@ def _convert_table(path: Path, output: Path, wanted: str) -> Path:
 def _convert_onto(path: Path, output: Path, source: Source, options: ExportOptions) -> Job:
     """Convert a mask or map that lies on the grid of another image."""
     if is_dicom_seg(path) or is_volume(path):
-        note = None if is_dicom_seg(path) else read_note(path)
+        note = seg_note(path) if is_dicom_seg(path) else read_note(path)
         if note is not None and note.kind == "probabilities":
             return maps_onto(path, output, source, note, options)
         return _labels_onto(path, output, source, note, options)
@@ -137,9 +137,9 @@ def _convert_onto(path: Path, output: Path, source: Source, options: ExportOptio
 
 def _labels_onto(path: Path, output: Path, source: Source, note: ExportNote | None, options: ExportOptions) -> Job:
     labels = read_labels(path, source)
-    names = note.class_names if note is not None else segment_labels(path) if is_dicom_seg(path) else ()
+    said = note or ExportNote("mask")
     return exporting_mask(
-        labels, source, output, class_names=names, provenance=note.provenance if note else None, options=options
+        labels, source, output, class_names=said.class_names, provenance=said.provenance, options=options
     )
 
 

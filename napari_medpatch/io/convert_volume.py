@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from napari_medpatch.events import Event, Finished, Job, Noted
-from napari_medpatch.io.dicom_seg_reading import SegFile, seg_as_source
+from napari_medpatch.io.dicom_seg_reading import seg_as_source
 from napari_medpatch.io.export_format import GEOJSON, OF_LABELS, result_format
 from napari_medpatch.io.export_job import exporting_mask, exporting_probabilities, exporting_volume
 from napari_medpatch.io.export_note import ExportNote
@@ -17,6 +17,7 @@ from napari_medpatch.io.label_volume import LabelGrid
 from napari_medpatch.io.labels_file import is_nifti
 from napari_medpatch.io.memory import MemorySource
 from napari_medpatch.io.read_volume import read_note, read_volume_file
+from napari_medpatch.io.segment_facts import seg_note
 from napari_medpatch.io.signature import read_head, signature
 from napari_medpatch.io.source import AnyArray, Source
 
@@ -82,8 +83,9 @@ def convert_volume(
 
 def seg_labels(path: Path, output: Path, options: ExportOptions) -> Job:
     """Convert a DICOM-SEG on the grid that its frames span."""
-    source = seg_as_source(path)
-    return exporting_mask(source.array, source, output, class_names=SegFile(path).names, options=options)
+    source, note = seg_as_source(path), seg_note(path)
+    names, provenance = note.class_names, note.provenance
+    return exporting_mask(source.array, source, output, class_names=names, provenance=provenance, options=options)
 
 
 def maps_onto(path: Path, output: Path, source: Source, note: ExportNote, options: ExportOptions) -> Job:

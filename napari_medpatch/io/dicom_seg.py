@@ -4,7 +4,7 @@ A viewer that has the series shows the segments on it. Frames are the slices of 
 tilted series need no resampling; slices without a segment are left out.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +40,7 @@ def write_dicom_seg(
     *,
     class_names: Sequence[str],
     colours: Sequence[str],
-    maker: Maker,
+    makers: Callable[[str], Maker],
 ) -> Steps:
     """Write a segmentation; one segment per class.
 
@@ -57,8 +57,8 @@ def write_dicom_seg(
         Of values 1, 2, … or of the maps.
     colours : sequence of str
         ``#rrggbb`` of the classes, as far as the user chose them.
-    maker : Maker
-        Who or what made it.
+    makers : callable
+        Returns who or what made the class of a name; for the empty name, the whole.
 
     Raises
     ------
@@ -88,7 +88,8 @@ def write_dicom_seg(
     def write(temporary: Path) -> None:
         files = read_source_files(slices.files, step_mm)
         pixels = slices.in_file_order(frames, files.frames)
-        _segmentation(pixels, files, path, segment_descriptions(names, colours, maker), maker).save_as(temporary)
+        described = segment_descriptions(names, colours, [makers(name) for name in names])
+        _segmentation(pixels, files, path, described, makers("")).save_as(temporary)
 
     return (yield from in_thread(path, write))
 

@@ -99,6 +99,15 @@ class SegFile:
                 result[int(segment.SegmentNumber)] = "#{:02x}{:02x}{:02x}".format(*rgb)
         return tuple(result.values())
 
+    @property
+    def made(self) -> dict[str, dict[str, Any]]:
+        """How each segment was made, by its name, as far as the file says.
+
+        ``made_by`` (DICOM's SegmentAlgorithmType in small letters), ``model`` and ``version`` of the algorithm, and
+        ``family``, its code as value, scheme and meaning.
+        """
+        return {str(segment.SegmentLabel): _maker(segment) for segment in self._dataset.SegmentSequence}
+
     def frames(self) -> Iterator[SegFrame]:
         """Yield the frames; of fractional ones, the pixels from one half on."""
         dataset = self._dataset
@@ -179,6 +188,20 @@ def seg_as_source(path: Path) -> MemorySource:
     return MemorySource(
         path, "volume", labels, format="DICOM-SEG", spacing=Spacing(grid.spacing, "mm", "DICOM positions"), grid=grid
     )
+
+
+def _maker(segment: Any) -> dict[str, Any]:
+    """Return what a segment says of its making, without empty entries."""
+    (algorithm, *_) = segment.get("SegmentationAlgorithmIdentificationSequence") or [{}]
+    facts: dict[str, Any] = {
+        "made_by": str(segment.get("SegmentAlgorithmType") or "").strip().lower(),
+        "model": str(segment.get("SegmentAlgorithmName") or algorithm.get("AlgorithmName") or ""),
+        "version": str(algorithm.get("AlgorithmVersion") or ""),
+    }
+    (family, *_) = algorithm.get("AlgorithmFamilyCodeSequence") or [{}]
+    code = [str(family.get(part) or "") for part in ("CodeValue", "CodingSchemeDesignator", "CodeMeaning")]
+    facts["family"] = code if all(code) else []
+    return {key: value for key, value in facts.items() if value}
 
 
 def _macro(own: Any, shared: Any, name: str) -> Any:

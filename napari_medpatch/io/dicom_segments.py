@@ -29,38 +29,69 @@ class Maker:
         Of the model, or of this package.
     learned : bool
         False for rules, such as a threshold.
+    family : tuple of str
+        Value, scheme and meaning of the algorithm's code, where a file said it; else ``learned`` decides.
+    told : bool
+        False where nothing says how the mask was made.
     """
 
     kind: str
     name: str = ""
     version: str = __version__
     learned: bool = True
+    family: tuple[str, ...] = ()
+    told: bool = True
 
     @classmethod
-    def of(cls, provenance: Mapping[str, Any], made_by: str | None = None) -> "Maker":
+    def of(cls, provenance: Mapping[str, Any], made_by: str | None = None, segment: str = "") -> "Maker":
         """Tell the maker by the provenance of a mask.
 
         Parameters
         ----------
         provenance : mapping
-            ``model`` and what its run recorded, at the top or under ``provenance``.
+            ``model`` and what its run recorded, at the top or under ``provenance``; what the mask's file said of its
+            segments under ``segments``.
         made_by : str, optional
             What the user says.
+        segment : str
+            Name of a class, which may have a maker of its own; without it, of the whole mask.
         """
-        inner = provenance.get("provenance")
-        facts = {**(inner if isinstance(inner, Mapping) else {}), **provenance}
+        facts = _facts(provenance, segment)
         model = str(facts.get("model") or facts.get("model_name") or "")
-        helped = any(facts.get(key) for key in _HUMAN_HELP) or facts.get("job") in _JOBS_WITH_A_HAND
-        told = "manual" if not model else "semiautomatic" if helped else "automatic"
-        kind = made_by if made_by in MADE_BY else told
+        own = facts.get("made_by")
+        kind = made_by if made_by in MADE_BY else own if own in MADE_BY else _told_by(facts, model)
+        if made_by is None and kind == "manual" and facts.get("clean_up"):
+            # Somebody drew it, and rules changed it since.
+            kind = "semiautomatic"
         digest = str(facts.get("weights_sha256") or "")[:12]
         learned = bool(digest) or "weights_sha256" not in facts
         # Something must be named where an algorithm took part.
         name = model or ("" if kind == "manual" else "napari-medpatch")
-        return cls(kind, name[:_LETTERS], digest or str(facts.get("version") or __version__), learned)
+        return cls(
+            kind,
+            name[:_LETTERS],
+            digest or str(facts.get("version") or __version__),
+            learned,
+            tuple(facts.get("family", ())),
+            told=bool(made_by or own or model),
+        )
 
 
-def segment_descriptions(names: Sequence[str], colours: Sequence[str], maker: Maker) -> list[Any]:
+def _facts(provenance: Mapping[str, Any], segment: str) -> dict[str, Any]:
+    """Return the provenance of a mask, or of one of its segments, in one layer."""
+    inner, segments = provenance.get("provenance"), provenance.get("segments")
+    facts = {**(inner if isinstance(inner, Mapping) else {}), **provenance}
+    own = segments.get(segment) if isinstance(segments, Mapping) else None
+    return facts | own if isinstance(own, dict) else facts
+
+
+def _told_by(facts: Mapping[str, Any], model: str) -> str:
+    """Tell how a mask was made by what took part."""
+    helped = any(facts.get(key) for key in _HUMAN_HELP) or facts.get("job") in _JOBS_WITH_A_HAND
+    return "manual" if not model else "semiautomatic" if helped else "automatic"
+
+
+def segment_descriptions(names: Sequence[str], colours: Sequence[str], makers: Sequence[Maker]) -> list[Any]:
     """Return highdicom's description of each segment.
 
     Parameters
@@ -69,10 +100,11 @@ def segment_descriptions(names: Sequence[str], colours: Sequence[str], maker: Ma
         Of segments 1, 2, ….
     colours : sequence of str
         ``#rrggbb``, as far as the user chose them.
-    maker : Maker
-        Of all of them.
+    makers : sequence of Maker
+        Of each of them.
     """
-    return [_description(number, name, colours, maker) for number, name in enumerate(names, start=1)]
+    numbered = enumerate(zip(names, makers, strict=True), start=1)
+    return [_description(number, name, colours, maker) for number, (name, maker) in numbered]
 
 
 def _description(number: int, name: str, colours: Sequence[str], maker: Maker) -> Any:
@@ -113,11 +145,15 @@ def _add_side(description: Any, concept: Concept) -> None:
 def _algorithm(maker: Maker) -> Any:
     """Return how the algorithm is identified, None where there was none."""
     from highdicom import AlgorithmIdentificationSequence
+    from highdicom.sr import CodedConcept
     from pydicom.sr.codedict import codes
 
     if maker.kind == "manual":
         return None
     family = codes.DCM.ArtificialIntelligence if maker.learned else codes.DCM.MorphologicalOperations
+    if len(maker.family) == 3:
+        value, scheme, meaning = maker.family
+        family = CodedConcept(value, scheme, meaning)
     return AlgorithmIdentificationSequence(name=maker.name, family=family, version=maker.version)
 
 

@@ -62,6 +62,9 @@ def exporting_mask(
     target = Path(path)
     result_format(target, source)
     values = mask_values(mask)
+    chosen = options or ExportOptions()
+    # What the user says of the making stays with the mask, whatever its format.
+    said = {} if chosen.made_by is None else {"made_by": chosen.made_by, "segments": {}}
     part = Part(
         "mask",
         values,
@@ -69,8 +72,8 @@ def exporting_mask(
         target,
         tuple(class_names),
         tuple(colours),
-        dict(provenance or {}),
-        options or ExportOptions(),
+        dict(provenance or {}) | said,
+        chosen,
         _downsample(values.shape, source),
     )
     yield from as_job(part_steps(part))

@@ -47,13 +47,17 @@ def _metaimage(part: Part) -> Steps:
 
 
 def _dicom_seg(part: Part) -> Steps:
-    maker = Maker.of(part.provenance, part.options.made_by)
-    if part.options.made_by is None and not maker.name:
-        yield Noted("Nothing says how the mask was made, so the DICOM-SEG calls it manual; --made-by says otherwise.")
+    def makers(segment: str) -> Maker:
+        return Maker.of(part.provenance, part.options.made_by, segment)
+
+    whole = makers("")
+    if not whole.told:
+        yield Noted(
+            f"Nothing says how the mask was made, so the DICOM-SEG calls it {whole.kind}; --made-by says otherwise."
+        )
     names, colours = part.classes, part.colours
-    return (
-        yield from write_dicom_seg(part.values, part.source, part.path, class_names=names, colours=colours, maker=maker)
-    )
+    writing = write_dicom_seg(part.values, part.source, part.path, class_names=names, colours=colours, makers=makers)
+    return (yield from writing)
 
 
 def _mesh(part: Part) -> Steps:

@@ -88,6 +88,11 @@ class Intensity:
         return result
 
 
+def expects_hu(card: "ModelCard") -> bool:
+    """Return whether a model was made for Hounsfield units; one that was fine-tuned on MR has a window, but of MR."""
+    return card.intensity.get("kind") in HU_KINDS and card.training.get("value_unit", "HU") == "HU"
+
+
 def intensity_of(card: "ModelCard", volume: npt.NDArray[Any] | None = None) -> Intensity:
     """Return the map that a card describes.
 

@@ -78,6 +78,7 @@ def training_record(
     return {
         "method": "fine-tuned from sparse labels",
         "image": source.path.name,
+        "value_unit": source.metadata.get("value_unit"),
         "labelled": {name: round(share, 6) for name, share in labels.fractions().items()},
         "base": base.card.name if base is not None else None,
         "working_spacing": list(card.spacing) if card.spacing else None,

@@ -7,11 +7,13 @@ from dataclasses import dataclass
 
 from napari_medpatch.errors import SettingsError
 
-_TEXT = re.compile(r"\s*(\d+\.?\d*|\.\d+)\s*([a-zµ]+\d?)\s*", re.IGNORECASE)
-_TO_MM = {"mm": 1.0, "cm": 10.0, "um": 1e-3, "µm": 1e-3}
+_TEXT = re.compile(r"\s*([-+]?(?:\d+\.?\d*|\.\d+)|[-+]?inf|nan)\s*([a-zµ]+\d?)?\s*", re.IGNORECASE)
+_TO_MM = {"mm": 1.0, "cm": 10.0, "um": 1e-3}
 _SIZES = {"ml": (3, 10.0), "mm3": (3, 1.0), "cm3": (3, 10.0), "um2": (2, 1e-3), "mm2": (2, 1.0)}
 """Dimensions that a unit of size needs, and the edge in mm of a cube or square of one."""
 PIXELS = ("px", "vx")
+_LENGTH = "a length such as 1.5mm, 20um or 3px"
+_SIZE = "a size such as 2ml, 500mm3, 50um2 or 10px"
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,18 +26,30 @@ class Length:
         How long.
     unit : str
         ``"mm"``, ``"cm"``, ``"um"`` or ``"px"``.
+
+    Raises
+    ------
+    SettingsError
+        If it is not positive and finite, or the unit is unknown.
     """
 
     value: float
     unit: str = "mm"
 
+    def __post_init__(self) -> None:
+        _check(str(self), self.value, self.unit, (*_TO_MM, *PIXELS), _LENGTH)
+
     @classmethod
     def parse(cls, text: str) -> "Length":
         """Read ``"1.5mm"``."""
-        return cls(*_number_and_unit(text, (*_TO_MM, *PIXELS), "a length such as 1.5mm, 20um or 3px"))
+        return cls(*_number_and_unit(text, _LENGTH))
 
     def __str__(self) -> str:
         return f"{self.value:g}{self.unit}"
+
+    def in_own_unit(self, value: float) -> str:
+        """Return a value of :meth:`on_grid` as text, in the unit in which this length was given."""
+        return f"{value / _TO_MM.get(self.unit, 1.0):.4g}{self.unit}"
 
     def on_grid(self, voxel: Sequence[float], unit: str) -> tuple[float, tuple[float, ...]]:
         """Return the length and the voxel's edges in one unit: mm, or pixels.
@@ -68,15 +82,23 @@ class Size:
         How large.
     unit : str
         ``"ml"``, ``"cm3"``, ``"mm3"`` (volumes), ``"um2"``, ``"mm2"`` (pictures) or ``"px"``.
+
+    Raises
+    ------
+    SettingsError
+        If it is not positive and finite, or the unit is unknown.
     """
 
     value: float
     unit: str = "ml"
 
+    def __post_init__(self) -> None:
+        _check(str(self), self.value, self.unit, (*_SIZES, *PIXELS), _SIZE)
+
     @classmethod
     def parse(cls, text: str) -> "Size":
         """Read ``"2ml"``."""
-        return cls(*_number_and_unit(text, (*_SIZES, *PIXELS), "a size such as 2ml, 500mm3, 50um2 or 10px"))
+        return cls(*_number_and_unit(text, _SIZE))
 
     def __str__(self) -> str:
         return f"{self.value:g}{self.unit}"
@@ -99,12 +121,22 @@ class Size:
         return self.value * float(edge**dimensions) / math.prod(side * _TO_MM[unit] for side in voxel)
 
 
-def _number_and_unit(text: str, units: Sequence[str], wanted: str) -> tuple[float, str]:
+def _number_and_unit(text: str, wanted: str) -> tuple[float, str]:
     found = _TEXT.fullmatch(text)
-    unit = found.group(2).lower().replace("µ", "u") if found else ""
-    if found is None or unit not in units or not float(found.group(1)) > 0:
+    if found is None:
         raise SettingsError(f"{text!r} is not {wanted}.")
+    if not found.group(2):
+        raise SettingsError(f"{text!r} is not {wanted}: its unit is missing.")
+    unit = found.group(2).lower().replace("µ", "u")
     return float(found.group(1)), "px" if unit in PIXELS else unit
+
+
+def _check(text: str, value: float, unit: str, units: Sequence[str], wanted: str) -> None:
+    """Raise unless a value is positive and finite and its unit one of those known."""
+    if unit not in units:
+        raise SettingsError(f"{text!r} is not {wanted}: {unit!r} is none of {', '.join(units)}.")
+    if not (math.isfinite(value) and value > 0):
+        raise SettingsError(f"{text!r} is not {wanted}: it must be more than 0.")
 
 
 def _need_size(text: str, unit: str) -> None:

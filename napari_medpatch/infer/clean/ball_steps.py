@@ -4,9 +4,9 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar, Self
 
-from napari_medpatch.errors import SettingsError
 from napari_medpatch.infer.clean.amount import Length
 from napari_medpatch.infer.clean.ball import Ball, Filter
+from napari_medpatch.infer.clean.reach import check_reach
 from napari_medpatch.infer.clean.step import CleanStep
 from napari_medpatch.infer.clean.work import Mask, Work
 
@@ -29,11 +29,7 @@ class BallStep(CleanStep):
 
     def fits(self, work: Work) -> None:
         """Raise if the unit does not fit, or the ball is too large to be meant."""
-        if (reach := max(self._ball(work).reach)) > MOST_VOXELS:
-            raise SettingsError(
-                f"A ball of {self.radius} reaches {reach} voxels far, which would take hours; "
-                f"{self.keyword} takes up to {MOST_VOXELS} voxels."
-            )
+        check_reach(self.keyword, self.radius, work.place, MOST_VOXELS)
 
     def _ball(self, work: Work) -> Ball:
         return Ball(*self.radius.on_grid(work.place.voxel, work.place.unit))

@@ -2,7 +2,7 @@
 
 from collections.abc import Generator, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from napari_medpatch.infer.clean.job import CleanResult, clean_up
 from napari_medpatch.infer.clean.registry import parse_step
 from napari_medpatch.infer.clean.step import CleanStep
 from napari_medpatch.io.export_note import ExportNote
+from napari_medpatch.io.export_options import ExportOptions
 from napari_medpatch.io.source import AnyArray, Source
 
 
@@ -33,6 +34,7 @@ def clean_file(
     like: Path | None = None,
     class_names: Sequence[str] = (),
     volume_index: int | None = None,
+    options: ExportOptions | None = None,
 ) -> Job:
     """Clean a mask in a file and write the result; a job.
 
@@ -50,6 +52,8 @@ def clean_file(
         Instead of those that the file says.
     volume_index : int, optional
         Which volume of a 4D image.
+    options : ExportOptions, optional
+        What else there is to choose about the result, by format; as of an export.
 
     Yields
     ------
@@ -79,9 +83,11 @@ def clean_file(
         names = tuple(class_names) or read.names
         result = yield from _cleaned(read, chosen, names, on_image=like is not None)
         provenance = read.provenance | {"clean_up": [*read.provenance.get("clean_up", []), result.provenance]}
-        export = exporting_mask(result.mask, read.source, output, class_names=result.class_names, provenance=provenance)
-        yield from (event for event in export if not isinstance(event, Finished))
-        yield Finished(result)
+        export = exporting_mask(
+            result.mask, read.source, output, class_names=result.class_names, provenance=provenance, options=options
+        )
+        for event in export:
+            yield Finished(replace(result, files=event.result.paths)) if isinstance(event, Finished) else event
 
 
 def _cleaned(
@@ -142,12 +148,13 @@ def _alone(path: Path) -> _MaskFile:
 def _note(path: Path) -> ExportNote:
     """Return what a mask's file says about its classes."""
     from napari_medpatch.io.convert_volume import is_volume
-    from napari_medpatch.io.dicom_seg_reading import SegFile, is_dicom_seg
+    from napari_medpatch.io.dicom_seg_reading import is_dicom_seg
     from napari_medpatch.io.raster import read_raster
     from napari_medpatch.io.read_volume import read_note
+    from napari_medpatch.io.segment_facts import seg_note
 
     if is_dicom_seg(path):
-        return ExportNote("mask", tuple(SegFile(path).names))
+        return seg_note(path)
     if is_volume(path):
         return read_note(path) or ExportNote("mask")
     raster = read_raster(path)

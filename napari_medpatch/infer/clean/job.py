@@ -3,6 +3,7 @@
 import time
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -38,12 +39,15 @@ class CleanResult:
         What changed, by step and altogether; ``undo.delta.undo(mask)`` takes it back.
     seconds : float
         Wall time.
+    files : tuple of Path
+        What was written, where the job writes.
     """
 
     mask: Mask
     class_names: tuple[str, ...]
     undo: CleanRecord
     seconds: float
+    files: tuple[Path, ...] = ()
 
     @property
     def changes(self) -> tuple[StepChange, ...]:
@@ -112,6 +116,8 @@ def clean_up(
         yield Noted(changes[-1].in_words())
         yield from (Noted(note, "warning") for note in work.notes)
         work.notes.clear()
+    if values.any() and not work.mask.any():
+        yield Noted("Nothing is left in the mask.", "warning")
     delta = yield from saying(Working(len(chosen)), patiently(MaskDelta.between, values, work.mask))
     undo = CleanRecord(delta, first_names, tuple(work.names), tuple(changes))
     yield Finished(CleanResult(work.mask, tuple(work.names), undo, time.perf_counter() - begun))
@@ -172,7 +178,7 @@ def _place(where: "Source | Sequence[float]", shape: tuple[int, ...], unit: str)
         voxel = tuple(float(edge) for edge in where)
         if len(voxel) != len(shape):
             raise GeometryError(f"A mask of {len(shape)} axes needs as many voxel sizes; {voxel} were given.")
-        return Place(voxel, unit)
+        return Place(voxel, unit, shape=shape)
     full = tuple(where.levels[0].shape)
     if len(full) != len(shape) or (where.kind != "slide" and full != tuple(shape)):
         raise GeometryError(f"The mask of {size_text(shape)} does not lie on {where.path.name} of {size_text(full)}.")

@@ -9,9 +9,11 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_medpatch.infer.clean.amount import Length
+from napari_medpatch.infer.clean.reach import check_reach
 from napari_medpatch.infer.clean.step import CleanStep
 from napari_medpatch.infer.clean.work import Mask, Work, slabs
 
+MOST_VOXELS = 64  # a Gaussian reaches four times as far
 _TRUNCATE = 4.0
 _VOXELS = 4_000_000
 
@@ -60,8 +62,8 @@ class Smooth(CleanStep):
             yield rows.stop / len(view)
 
     def fits(self, work: Work) -> None:
-        """Raise if the unit does not fit."""
-        self.sigma.on_grid(work.place.voxel, work.place.unit)
+        """Raise if the unit does not fit, or the Gaussian is too wide to be meant."""
+        check_reach(self.keyword, self.sigma, work.place, MOST_VOXELS)
 
     @property
     def argument(self) -> str:

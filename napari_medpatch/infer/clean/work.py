@@ -32,11 +32,14 @@ class Place:
         ``"mm"``, ``"um"`` or ``"px"``.
     read : callable, optional
         ``read(box)`` returns the image's values there, for steps that look at the scan.
+    shape : tuple of int
+        Of the mask; empty if nobody knows it yet.
     """
 
     voxel: tuple[float, ...]
     unit: str
     read: "Callable[[Box], AnyArray] | None" = None
+    shape: tuple[int, ...] = ()
 
     @classmethod
     def on(cls, source: "Source", shape: Sequence[int]) -> "Place":
@@ -46,9 +49,9 @@ class Place:
         steps = [n / m for n, m in zip(full, shape, strict=True)]
         read = (lambda box: source.read(0, box)) if same and source.kind == "volume" else None
         if source.spacing is None:
-            return cls((1.0,) * len(steps), "px", read)
+            return cls((1.0,) * len(steps), "px", read, tuple(shape))
         voxel = tuple(v * s for v, s in zip(source.spacing.values, steps, strict=True))
-        return cls(voxel, source.spacing.unit, read)
+        return cls(voxel, source.spacing.unit, read, tuple(shape))
 
     @property
     def voxel_ml(self) -> float | None:

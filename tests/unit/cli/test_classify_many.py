@@ -84,7 +84,8 @@ def test_ctrl_c_tells_what_is_finished(slides, tmp_path, capsys, monkeypatch) ->
     assert _classify(slides, "-m", MODEL, "-o", tmp_path / "out") == 130
     shown = capsys.readouterr()
     assert "1 done, 0 skipped, 0 failed" in shown.out
-    assert "finished work is kept" in shown.err
+    assert "napari-medpatch: stopped" in shown.err
+    assert "kept" not in shown.err, "nothing lies in the folder"
 
 
 def test_the_cluster_takes_a_single_slide_too(slides, tmp_path, monkeypatch) -> None:

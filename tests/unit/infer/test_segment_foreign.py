@@ -105,6 +105,7 @@ def test_a_monai_bundle_gives_what_monais_own_pipeline_gives(tmp_path: Path) -> 
 
 def test_windows_fill_the_mask_slab_by_slab_and_can_be_stopped(tmp_path: Path) -> None:
     hu = np.full((64, 20, 20), -1000, np.int16)
+    hu[-1] = 40
     folder = write_folder(tmp_path / "dark", Darkness())
     events: list[Event] = []
     job = segment(ArraySource(hu, "volume", (1, 1, 1)), load_bundle(folder), SegmentSettings(device="cpu"))

@@ -239,5 +239,5 @@ def test_an_empty_mask_stays_empty(keyword: str) -> None:
 
 
 def test_a_ball_that_would_take_hours_is_refused() -> None:
-    with pytest.raises(SettingsError, match="grow takes up to 128 voxels"):
+    with pytest.raises(SettingsError, match="grow:1000mm is too much"):
         cleaned(two_cubes(), "grow:1000mm")
