@@ -26,6 +26,8 @@ class Tab(QWidget):
     """
 
     title = ""
+    short_title = ""
+    """For a narrow dock, if the title is long."""
 
     def __init__(self, viewer: "napari.viewer.Viewer", current: CurrentImage | None = None) -> None:
         super().__init__()

@@ -7,7 +7,16 @@ import nibabel
 import numpy as np
 import pytest
 from qtpy.QtCore import QEvent, Qt
-from qtpy.QtWidgets import QAbstractButton, QApplication, QLabel, QScrollArea, QTabBar, QTextBrowser, QWidget
+from qtpy.QtWidgets import (
+    QAbstractButton,
+    QApplication,
+    QLabel,
+    QScrollArea,
+    QTabBar,
+    QTextBrowser,
+    QToolButton,
+    QWidget,
+)
 
 from napari_medpatch.io.array_source import ArraySource
 from napari_medpatch.io.hu import HU_WINDOWS
@@ -50,6 +59,7 @@ def test_first_start_offers_three_things_and_a_sample_leads_to_the_tabs(panel: M
 def test_tabs_say_what_is_missing_and_offer_what_fits(
     panel: MedPatchPanel, volume: ArraySource, photo: ArraySource
 ) -> None:
+    panel.tabs.resize(600, 400)
     names = [panel.tabs.tabText(index) for index in range(panel.tabs.count())]
     assert names == ["&Open", "&Classify", "&Segment", "Paint && lear&n", "Measure", "&Export"]
     tabs = (panel.classify_tab, panel.segment_tab, panel.annotate_tab, panel.export_tab)
@@ -73,6 +83,35 @@ def test_every_button_has_a_tooltip_and_no_mnemonic_is_used_twice(panel: MedPatc
         assert all(button.toolTip() for button in buttons), [b.text() for b in buttons if not b.toolTip()]
         keys = taken + [key for text in _texts(tab) if (key := _mnemonic(text))]
         assert len(keys) == len(set(keys)), (panel.tabs.tabText(index), sorted(keys))
+
+
+@pytest.mark.parametrize("width", [340, 600])
+def test_all_tabs_can_be_read_in_a_dock_of_any_width(viewer: Any, qtbot: Any, width: int) -> None:
+    panel = MedPatchPanel(viewer)
+    qtbot.addWidget(panel)
+    panel.setStyleSheet(viewer.window._qt_window.styleSheet())
+    panel.show_tabs()
+    panel.resize(width, 900)
+    panel.show()
+    qtbot.waitExposed(panel)
+    bar = panel.tabs.tabBar()
+    assert panel.width() == width
+    assert bar.tabToolTip(3) == "Paint & learn"
+    assert bar.tabText(3) in ("Pai&nt", "Paint && lear&n")[width // 600 :]
+    assert nothing_is_scrolled_away(bar)
+    # With larger letters the panel asks for the room that they need.
+    panel.setStyleSheet("QTabBar, QTabBar::tab { font-size: 13pt; padding: 3px 6px; }")
+    qtbot.wait(20)
+    panel.resize(panel.minimumSizeHint().width(), 900)
+    qtbot.wait(20)
+    assert 340 < panel.width() <= 460
+    assert bar.tabText(3) == "Pai&nt"
+    assert nothing_is_scrolled_away(bar)
+
+
+def nothing_is_scrolled_away(bar: QTabBar) -> bool:
+    arrows = [button for button in bar.findChildren(QToolButton) if button.isVisible()]
+    return not arrows and bar.tabRect(bar.count() - 1).right() <= bar.width()
 
 
 def _texts(tab: QWidget) -> list[str]:
