@@ -2,26 +2,25 @@
 
 from typing import Any
 
-from qtpy.QtCore import QEvent
-from qtpy.QtWidgets import QVBoxLayout, QWidget
+from qtpy.QtWidgets import QWidget
+
+from napari_medpatch.plugin.small_plot import BLUE, ORANGE, SmallPlot
 
 _KEEP = 20_000
 
 
-class LossPlot(QWidget):
-    """A small curve; pyqtgraph is loaded when the first point comes."""
+class LossPlot(SmallPlot):
+    """A small curve, hidden until the first point comes."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        self._plot: Any = None
+        super().__init__(
+            "Loss by step",
+            "Loss of each training step; lower is better. It should fall, then level out.",
+            (120, 220),
+            parent,
+        )
         self.steps: list[int] = []
         self.losses: list[float] = []
-        self._layout = QVBoxLayout(self)
-        self._layout.setContentsMargins(0, 0, 0, 0)
-        self.setMinimumHeight(120)
-        self.setMaximumHeight(220)
-        self.setAccessibleName("Loss by step")
-        self.setToolTip("Loss of each training step; lower is better. It should fall, then level out.")
         self.hide()
 
     def clear(self) -> None:
@@ -40,41 +39,16 @@ class LossPlot(QWidget):
         self.steps = (self.steps + steps)[-_KEEP:]
         self.losses = (self.losses + losses)[-_KEEP:]
         self.show()
-        self._curves()
+        self.chart()
         self._points.setData(self.steps, self.losses)
         self._line.setData(self.steps, _smoothed(self.losses))
 
-    def changeEvent(self, event: QEvent) -> None:
-        super().changeEvent(event)
-        if event.type() in (QEvent.Type.PaletteChange, QEvent.Type.StyleChange):
-            self._take_theme()
-
-    def _take_theme(self) -> None:
-        """Draw axes in the colour of the window's text."""
-        if self._plot is None:
-            return
-        text = self.palette().color(self.foregroundRole())
-        for side, name in (("bottom", "step"), ("left", "loss")):
-            axis = self._plot.getAxis(side)
-            axis.setPen(text)
-            axis.setTextPen(text)
-            self._plot.setLabel(side, name, color=text.name())
-
-    def _curves(self) -> None:
-        if self._plot is not None:
-            return
+    def fill(self, chart: Any) -> None:
         import pyqtgraph
 
-        self._plot = pyqtgraph.PlotWidget(background=None)
-        self._plot.setMenuEnabled(False)
-        self._plot.setMouseEnabled(x=False, y=False)
-        self._plot.hideButtons()
-        self._take_theme()
-        self._points = self._plot.plot(
-            pen=None, symbol="o", symbolSize=3, symbolPen=None, symbolBrush=(86, 180, 233, 120)
-        )
-        self._line = self._plot.plot(pen=pyqtgraph.mkPen((213, 94, 0), width=2))
-        self._layout.addWidget(self._plot)
+        self._points = chart.plot(pen=None, symbol="o", symbolSize=3, symbolPen=None, symbolBrush=(*BLUE, 120))
+        self._line = chart.plot(pen=pyqtgraph.mkPen(ORANGE, width=2))
+        self.show_axes({"bottom": "step", "left": "loss"})
 
 
 def _smoothed(values: list[float], span: int = 15) -> list[float]:
