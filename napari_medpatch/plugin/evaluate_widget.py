@@ -37,6 +37,7 @@ class EvaluateWidget(Tab):
             "&Measure",
             "Compare the prediction with the truth, or measure it by itself.",
             beginning="Reading the masks…",
+            if_stopped="what was measured before stays",
         )
         self.results = MeasureResults(self.viewer)
         self.errors_box = check("Mar&k errors", "Show where the prediction is wrong, as a layer.", checked=True)
@@ -57,20 +58,20 @@ class EvaluateWidget(Tab):
 
     def run(self) -> None:
         """Measure the chosen layers as they are now."""
-        layer = self.form.prediction.layer()
+        layer, truth = self.form.prediction.layer(), self.form.truth.layer()
         if layer is None:
             self.row.say("Choose a mask first.")
             return
-        if layer is self.form.truth.layer():
+        if layer is truth:
             self.row.say("Prediction and truth are the same layer; choose another truth, or none.")
             return
         try:
-            masks, settings = take_masks(layer, self.form.truth.layer()), self.form.settings()
+            masks, settings = take_masks(layer, truth), self.form.settings()
         except MedPatchError as error:
             tell_error(error)
             self.row.say(str(error))
             return
-        self._start(lambda: measuring(masks, settings), lambda found: self._on_measured(found, layer))
+        self._start(lambda: measuring(masks, settings), lambda found: self._on_measured(found, layer, truth))
 
     def load_truth(self, path: Path) -> None:
         """Read a truth from a file onto the image, and choose it."""
@@ -133,6 +134,7 @@ class EvaluateWidget(Tab):
         self.form.changed.connect(self.refresh)
         self.runner.finished.connect(lambda result: self._then(result))
         self.errors_box.toggled.connect(self._show_errors)
+        self.results.of.changed.connect(self._offer_errors)
 
     def _start(self, make_job: Callable[[], Job], then: Callable[[Any], None]) -> None:
         """Run a job; what to do with its result is decided here, for the one that was started."""
@@ -140,16 +142,22 @@ class EvaluateWidget(Tab):
             self._then = then
             self.runner.start(make_job)
 
-    def _on_measured(self, measured: Measured, layer: Any) -> None:
+    def _on_measured(self, measured: Measured, layer: Any, truth: Any) -> None:
         self.report_path = None
-        self.results.show_measured(measured, layer)
+        self.results.show_measured(measured, layer, truth)
         self.after.show()
         self.open_button.hide()
-        for widget in (self.errors_box, self.legend):
-            widget.setVisible(measured.errors is not None)
+        self._offer_errors()
         self.row.say(_summary(measured))
         self._show_errors()
         self._make_room()
+
+    def _offer_errors(self) -> None:
+        """Offer to mark errors while there is something to mark them on."""
+        measured = self.results.measured
+        offered = measured is not None and measured.errors is not None and self.results.layer in self.viewer.layers
+        for widget in (self.errors_box, self.legend):
+            widget.setVisible(offered)
 
     def _show_errors(self, _on: bool = True) -> None:
         """Show or hide the layer of errors of what was measured."""

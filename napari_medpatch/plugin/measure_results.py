@@ -7,6 +7,7 @@ from qtpy.QtWidgets import QLabel, QVBoxLayout, QWidget
 
 from napari_medpatch.plugin.form import add_row, button, combo, new_form
 from napari_medpatch.plugin.listen import listen
+from napari_medpatch.plugin.measured_of import MeasuredOf
 from napari_medpatch.plugin.result_table import MOST_ROWS, ResultTable
 from napari_medpatch.plugin.slice_place import current_slice, fly_to_point, show_slice
 from napari_medpatch.plugin.slice_plot import SlicePlot
@@ -42,6 +43,7 @@ class MeasureResults(QWidget):
         self.viewer = viewer
         self.measured: Measured | None = None
         self.layer: napari.layers.Labels | None = None
+        self.of = MeasuredOf(viewer)
         self.classes = ResultTable("Classes", 7)
         self.objects = ResultTable("Objects", 8)
         self.objects_title = QLabel()
@@ -54,10 +56,13 @@ class MeasureResults(QWidget):
         self.class_combo.currentIndexChanged.connect(self._draw)
         self.axis_combo.currentIndexChanged.connect(self._draw)
         self.plot.clicked.connect(self.go_to)
+        self.of.changed.connect(self._on_layers)
         listen(viewer.dims.events.point, self._on_dims)
         self.hide()
 
-    def show_measured(self, measured: "Measured", layer: "napari.layers.Labels") -> None:
+    def show_measured(
+        self, measured: "Measured", layer: "napari.layers.Labels", truth: "napari.layers.Labels | None"
+    ) -> None:
         """Show what was measured.
 
         Parameters
@@ -66,8 +71,11 @@ class MeasureResults(QWidget):
             Result and rows.
         layer : Labels layer
             The prediction.
+        truth : Labels layer or None
+            What it was compared with.
         """
         self.measured, self.layer = measured, layer
+        self.of.show_for(measured, [layer] if truth is None else [layer, truth])
         units = measured.result.units
         counts = [f"{name}_{units.pixel}" for name in ("predicted", "true", units.extent)]
         left_out = ["class", *(counts if units.length != "px" else [])]
@@ -75,7 +83,7 @@ class MeasureResults(QWidget):
         first += [f"{name}_{units.size}" for name in ("true", "predicted", "difference")]
         self.classes.show_rows(_named(measured.class_rows), left_out, first)
         self.objects.show_rows(_named(measured.object_rows[:MOST_ROWS]), left_out, first)
-        self._say_objects(len(measured.object_rows))
+        self._say_objects()
         self._offer()
         self._draw()
         self.show()
@@ -103,6 +111,7 @@ class MeasureResults(QWidget):
         form = new_form()
         add_row(form, "&Graph of", self.class_combo, "The class whose slices are drawn.")
         add_row(form, "Along a&xis", self.axis_combo, "The direction in which slices are counted.")
+        layout.addWidget(self.of)
         layout.addWidget(self.classes)
         layout.addLayout(form)
         layout.addWidget(self.plot)
@@ -111,13 +120,19 @@ class MeasureResults(QWidget):
         layout.addWidget(self.objects)
         self.objects_title.setWordWrap(True)
 
-    def _say_objects(self, count: int) -> None:
+    def _say_objects(self) -> None:
+        count = len(self.measured.object_rows)
         shown = f"; the first {MOST_ROWS:,} are listed" if count > MOST_ROWS else ""
         what = "connected object" if count == 1 else "connected objects"
-        click = "it" if count == 1 else "one"
-        words = f"{count:,} {what}{shown}. Click {click} to fly there." if count else "No objects."
-        self.objects_title.setText(words)
+        click = f" Click {'it' if count == 1 else 'one'} to fly there." if self._is_there() else ""
+        self.objects_title.setText(f"{count:,} {what}{shown}.{click}" if count else "No objects.")
         self.objects.setVisible(bool(count))
+
+    def _on_layers(self) -> None:
+        """Offer no way to a layer that is gone."""
+        if self.result is not None:
+            self._say_objects()
+            self.worst_button.setEnabled(self._is_there() and self.result.curve_label == "Dice")
 
     def _offer(self) -> None:
         """List classes and axes of the result, keeping the choice."""
@@ -148,7 +163,7 @@ class MeasureResults(QWidget):
             self.plot.show_curve(
                 curve, f"slice {self.result.units.axes[axis]}", self.result.curve_label, 1.0 if scored else 0.0
             )
-            self.worst_button.setEnabled(scored)
+            self.worst_button.setEnabled(scored and self._is_there())
             self._on_dims()
 
     def _axis(self) -> int:

@@ -123,10 +123,10 @@ def test_a_click_on_the_curve_goes_to_the_slice(measured: EvaluateWidget, qtbot:
         assert results.plot.line.value() == 7
     measured.resize(420, 1400)
     qtbot.wait(100)
-    _click_at(qtbot, results.plot._plot, 8.2, 0.5)
+    _click_at(qtbot, results.plot.chart(), 8.2, 0.5)
     assert viewer.dims.current_step[0] == 8
     # Keys go past the plot: it came later than the order in which the Tab key visits controls.
-    assert results.plot._plot.focusPolicy() == Qt.FocusPolicy.NoFocus
+    assert results.plot.chart().focusPolicy() == Qt.FocusPolicy.NoFocus
     results.worst_button.click()
     curve = results.result.curve(1, 0)
     assert curve[viewer.dims.current_step[0]] == np.nanmin(curve)
@@ -260,9 +260,17 @@ def test_stopping_and_removing_layers_leave_the_tables(measured: EvaluateWidget,
     measured.runner.stop()
     with qtbot.waitSignal(measured.runner.idle, timeout=30000):
         pass
-    assert measured.row.message.text() == "Stopped."
+    assert measured.row.message.text() == "Stopped; what was measured before stays."
     assert results.result is before
+    assert results.of.text() == "Results of model against by hand."
+    measured.viewer.layers.remove("by hand")
+    assert results.of.text().endswith("by hand was removed since; these are the values of before.")
+    assert not measured.errors_box.isHidden()
     measured.viewer.layers.clear()
+    assert "model and by hand were removed since" in results.of.text()
+    assert measured.errors_box.isHidden()
+    assert not results.worst_button.isEnabled()
+    assert "fly" not in results.objects_title.text()
     results.plot.clicked.emit(3)
     results.worst_button.click()
     results.objects.cellClicked.emit(0, 0)
@@ -270,6 +278,22 @@ def test_stopping_and_removing_layers_leave_the_tables(measured: EvaluateWidget,
     measured.row.run_button.click()
     assert results.classes.rowCount() == 1
     assert "no mask" in measured.explanation.text()
+
+
+def test_a_mask_that_was_painted_since_is_called_changed(measured: EvaluateWidget, balls: Any, qtbot: Any) -> None:
+    _, truth, moved = balls
+    of = measured.results.of
+    moved.name = "second reader"
+    assert of.text() == "Results of second reader against by hand."
+    moved.paint((6, 3, 3), 1)
+    qtbot.waitUntil(lambda: of.text().endswith("second reader was changed since: measure again."), timeout=10000)
+    moved.undo()
+    qtbot.waitUntil(lambda: of.text() == "Results of second reader against by hand.", timeout=10000)
+    truth.data[0, 0, 0] = 1
+    truth.refresh()
+    qtbot.waitUntil(lambda: of.text().endswith("by hand was changed since: measure again."), timeout=10000)
+    finish(qtbot, measured.runner, measured.row.run_button.click)
+    assert of.text() == "Results of second reader against by hand."
 
 
 def test_pictures_and_slides_are_measured_in_their_units(tab: EvaluateWidget, photo: ArraySource, qtbot: Any) -> None:
