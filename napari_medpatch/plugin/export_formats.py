@@ -95,10 +95,8 @@ def is_on_series(layer: "napari.layers.Layer") -> bool:
     return any(getattr(layer.metadata.get(LIVE), "slice_files", ()))
 
 
-def hint_of(layer: "napari.layers.Layer | None") -> str:
+def hint_of(layer: "napari.layers.Layer") -> str:
     """Return why something is not offered, empty if there is nothing to say."""
-    if layer is None:
-        return ""
     what, formats = what_of(layer), formats_of(layer)
     if what in ("grad-cam", *PATCH_ROLES) and not formats:
         return "The run has not finished: its values can be written when it has."

@@ -14,9 +14,9 @@ from napari_medpatch.plugin.focus_order import order_focus
 from napari_medpatch.plugin.form import PathField, add_row, combo, new_form, note
 from napari_medpatch.plugin.job_row import JobRow
 from napari_medpatch.plugin.jobs import JobRunner
-from napari_medpatch.plugin.layers import LIVE, role_of
-from napari_medpatch.plugin.links import image_of
+from napari_medpatch.plugin.layers import LIVE
 from napari_medpatch.plugin.listen import listen
+from napari_medpatch.plugin.probability_maps import maps_of_run, which_maps
 from napari_medpatch.plugin.saving import at_once, saving_labels, saving_values
 from napari_medpatch.plugin.saving_scores import save_scores
 from napari_medpatch.plugin.tab import Tab
@@ -45,7 +45,13 @@ class ExportWidget(Tab):
             form, "F&ile", self.path, "Where to write; an existing file is replaced only when the new one is complete."
         )
         self.runner = JobRunner(self)
-        self.row = JobRow(self.runner, "W&rite", "Write the layer to the file.", beginning="Writing…")
+        self.row = JobRow(
+            self.runner,
+            "W&rite",
+            "Write the layer to the file.",
+            beginning="Writing…",
+            if_stopped="no half-written file is left",
+        )
         self.row.run_button.clicked.connect(lambda _checked=False: self.run())
         self.runner.finished.connect(lambda path: self.row.say(f"Written: {path}"))
         self.hint = note()
@@ -107,19 +113,9 @@ class ExportWidget(Tab):
         return lambda path: saving_labels(data, attributes, path, options)
 
     def _siblings(self, layer: "napari.layers.Layer") -> list["napari.layers.Layer"]:
-        """Return the maps of all classes of the same job, in the order of classes; PNG holds one only."""
-        if self.format_combo.currentData() == ".png" or role_of(layer) != "probability":
-            return [layer]
-        model = layer.metadata["medpatch"].get("model")
-        maps = [
-            other
-            for other in self._layers
-            if role_of(other) == "probability"
-            and image_of(other) is image_of(layer)
-            and other.metadata["medpatch"].get("model") == model
-        ]
-        complete = len(maps) == len(layer.metadata["medpatch"]["class_names"])
-        return sorted(maps, key=lambda m: m.metadata["medpatch"]["class_index"]) if complete else [layer]
+        """Return the maps of all classes of the same run, in the order of classes; PNG holds one only."""
+        is_picture = self.format_combo.currentData() == ".png"
+        return (None if is_picture else maps_of_run(layer, self._layers)) or [layer]
 
     def _on_layers(self, _event: Any = None) -> None:
         """Follow the layer list, keeping the choice."""
@@ -135,6 +131,8 @@ class ExportWidget(Tab):
         self.refresh()
         if self.layer() is not chosen:
             self._offer_formats()
+        else:
+            self._hint()
 
     def _on_active(self, _event: Any = None) -> None:
         active, chosen = self.viewer.layers.selection.active, self.layer()
@@ -150,8 +148,6 @@ class ExportWidget(Tab):
         for one in formats:
             self.format_combo.addItem(one.text, one.suffix)
         self.format_combo.blockSignals(False)
-        self.hint.setText(hint_of(layer))
-        self.hint.setVisible(bool(self.hint.text()))
         self.row.run_button.setEnabled(bool(formats) and not self.runner.is_running)
         self._on_format()
 
@@ -159,9 +155,17 @@ class ExportWidget(Tab):
         layer, suffix = self.layer(), self.format_combo.currentData()
         names = layer.metadata.get("medpatch", {}).get("class_names", ()) if layer is not None else ()
         self.options_box.show_for(what_of(layer) if layer is not None else "", suffix or "", classes=len(names))
+        self._hint()
         # The Tab key visits rows in the order of the layout, which has changed.
         order_focus(self.controls)
         self._suggest_path()
+
+    def _hint(self) -> None:
+        """Say why something is not offered, and which other maps go into the file."""
+        layer = self.layer()
+        hints = () if layer is None else (which_maps(layer, self._siblings(layer)), hint_of(layer))
+        self.hint.setText(" ".join(filter(None, hints)))
+        self.hint.setVisible(bool(self.hint.text()))
 
     def _suggest_path(self) -> None:
         """Put the new suffix on the path that is there, or propose a file beside the image."""

@@ -8,6 +8,7 @@ import numpy as np
 
 from napari_medpatch.errors import OutputError
 from napari_medpatch.plugin.layers import LIVE, META
+from napari_medpatch.plugin.probability_maps import RUN
 
 if TYPE_CHECKING:
     from napari_medpatch.io.source import Source
@@ -27,7 +28,7 @@ def live_in(attributes: Mapping[str, Any]) -> "Source | None":
 
 def provenance_in(facts: Mapping[str, Any]) -> dict[str, Any]:
     """Return what is worth keeping beside the values."""
-    return {key: value for key, value in facts.items() if key not in ("class_names", "class_index")}
+    return {key: value for key, value in facts.items() if key not in ("class_names", "class_index", RUN)}
 
 
 def source_in(values: "np.ndarray[Any, Any]", attributes: Mapping[str, Any]) -> "Source":

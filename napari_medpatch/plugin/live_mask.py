@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 from napari_medpatch.events import BlockSegmented, Event, Started
 from napari_medpatch.geometry import GridTransform
@@ -11,6 +12,7 @@ from napari_medpatch.infer.mask_canvas import MaskCanvas
 from napari_medpatch.plugin.layers import META, like_source, mask_colours, provenance
 from napari_medpatch.plugin.links import image_of, spacing_of
 from napari_medpatch.plugin.overlays import ResultLayers
+from napari_medpatch.plugin.probability_maps import RUN
 
 if TYPE_CHECKING:
     import napari
@@ -58,6 +60,7 @@ class LiveMask(ResultLayers):
         self._is_live = False
         self._covered = 0
         self._to_come: list[Callable[[], None]] = []
+        self._run = uuid4().hex
 
     @property
     def mask(self) -> "np.ndarray[Any, Any] | None":
@@ -109,8 +112,12 @@ class LiveMask(ResultLayers):
         if self._canvas is not None and self.layers:
             while self._to_come:
                 self._next_layer()
-            share = min(1.0, self._covered / max(1, self._canvas.mask.size))
-            self._record({"model": self.model, "partial": True, "share_done": round(share, 3)})
+            self._record({"model": self.model, "partial": True, "share_done": round(self.share_done, 3)})
+
+    @property
+    def share_done(self) -> float:
+        """Part of the mask that has come, 0 to 1."""
+        return min(1.0, self._covered / max(1, self._canvas.mask.size)) if self._canvas is not None else 0.0
 
     @property
     def is_complete(self) -> bool:
@@ -211,4 +218,4 @@ class LiveMask(ResultLayers):
         self.layers[-1].colormap = DirectLabelColormap(color_dict=table)
 
     def _facts(self) -> dict[str, Any]:
-        return {"model": self.model, "class_names": list(self.class_names)}
+        return {"model": self.model, "class_names": list(self.class_names), RUN: self._run}

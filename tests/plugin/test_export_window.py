@@ -26,9 +26,12 @@ def tab(viewer: Any) -> ExportWidget:
 def segmented(viewer: Any, source: ArraySource, shape: tuple[int, ...]) -> LiveMask:
     """Show a source and the result of a fake job on it."""
     ((data, attributes, _),) = layer_data(source)
-    image = viewer.add_image(data, **attributes)
+    return result_on(viewer, viewer.add_image(data, **attributes), blocks(shape))
+
+
+def result_on(viewer: Any, image: Any, job: Any) -> LiveMask:
     live = LiveMask(viewer, image, "fake", probabilities=True)
-    for event in blocks(shape):
+    for event in job:
         live.on_events([event])
     return live
 
@@ -97,3 +100,39 @@ def test_removed_results_leave_the_list(tab: ExportWidget, photo: ArraySource) -
     assert live.layers[-1] not in tab.viewer.layers
     tab.viewer.layers.clear()
     assert "nothing to export" in tab.explanation.text()
+
+
+def test_maps_of_one_run_are_written_together_and_of_no_other(
+    tab: ExportWidget, qtbot: Any, volume: ArraySource, tmp_path: Path
+) -> None:
+    viewer, shape, names = tab.viewer, volume.data.shape, ("left", "right")
+    ((data, attributes, _),) = layer_data(volume)
+    image = viewer.add_image(data, **attributes)
+    first, second = (result_on(viewer, image, blocks(shape, classes=names, chance=level)) for level in (51, 255))
+    left, right, _ = sorted(first.layers, key=lambda layer: layer.metadata["medpatch"].get("class_index", 9))
+
+    def written() -> np.ndarray:
+        tab.path.setText(str(tmp_path / "p.nii.gz"))
+        finish(qtbot, tab.runner, tab.row.run_button.click)
+        return np.asarray(nibabel.load(tmp_path / "p.nii.gz").dataobj)
+
+    tab.choose(right)
+    assert "The maps of all 2 classes of this run are written." in tab.hint.text()
+    values = written()
+    assert values.shape[-1] == 2
+    np.testing.assert_allclose(values, 0.2, atol=1e-6)
+    tab.choose(second.layers[0])
+    np.testing.assert_allclose(written(), 1.0, atol=1e-6)
+    # A copy, as napari's "Duplicate layer" makes it, stands for its class when it is the one that was chosen.
+    copy = type(right)(right.data // 51, name="copy", metadata=dict(right.metadata), scale=right.scale)
+    viewer.add_layer(copy)
+    tab.choose(copy)
+    values = written()
+    assert values.shape[-1] == 2
+    assert np.unique(values) == pytest.approx([1 / 255, 0.2])
+    viewer.layers.remove(copy)
+    tab.choose(left)
+    viewer.layers.remove(right)
+    assert tab.layer() is left
+    assert "Only this map is written, of left." in tab.hint.text()
+    assert written().ndim == 3
