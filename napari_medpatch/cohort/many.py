@@ -84,12 +84,13 @@ def classify_many(
     """
     bundle = _bundle(model)
     tasks = plan(paths, out, settings, mpp=mpp, roi=roi, tissue=tissue)
-    if scheduler is not None:
-        from napari_medpatch.cohort.cluster import cluster_job
+    yield from _local_job(tasks, bundle) if scheduler is None else _cluster_job(tasks, bundle, scheduler)
 
-        yield from cluster_job(tasks, bundle, scheduler)
-        return
-    yield from _local_job(tasks, bundle)
+
+def _cluster_job(tasks: tuple[SlideTask, ...], bundle: "Bundle", scheduler: Any) -> Job:
+    from napari_medpatch.cohort.cluster import cluster_job
+
+    return cluster_job(tasks, bundle, scheduler)
 
 
 def _bundle(model: "str | os.PathLike[str] | Bundle") -> "Bundle":

@@ -18,7 +18,7 @@ from napari_medpatch.evaluate.slices import SliceCounts, count_slices
 from napari_medpatch.evaluate.units import Units
 from napari_medpatch.evaluate.volumes_result import MeasuredClass, MeasuredObject, VolumesResult
 from napari_medpatch.evaluate.world import World
-from napari_medpatch.events import Finished, Job, Started
+from napari_medpatch.events import Finished, Job, Started, Working
 from napari_medpatch.geometry import Box
 from napari_medpatch.io.source import AnyArray
 from napari_medpatch.io.wording import size_text
@@ -46,10 +46,8 @@ def measure_mask(
         ``(Z, Y, X)`` or ``(Y, X)``, booleans or whole numbers from 0 to 255; 0 background, 1… classes.
     spacing, unit, affine, class_names, notes, provenance
         As :func:`napari_medpatch.evaluate.evaluation.evaluate_masks`.
-    image : ndarray, optional
-        One real number per pixel, such as HU: mean and standard deviation of each class and object are given.
-    value_unit : str
-        Of the image.
+    image, value_unit : ndarray, str, optional
+        One real number per pixel, such as HU, and its unit: gives mean and standard deviation of classes and objects.
     settings : EvaluationSettings, optional
         Connectivity and least size of objects.
 
@@ -65,34 +63,50 @@ def measure_mask(
     LabelsError
         If values are not whole numbers from 0 to 255.
     """
-    begun, chosen = time.monotonic(), settings or EvaluationSettings()
+    begun = time.monotonic()
+    settings = settings or EvaluationSettings()
     values = to_mask(np.asarray(mask), "mask")
-    if values.ndim not in (2, 3) or (image is not None and image.shape != values.shape):
-        other = "" if image is None else f" and the image {size_text(image.shape)}"
-        raise GeometryError(
-            f"The mask has the shape {size_text(values.shape)}{other}; "
-            "measure masks of 2 or 3 axes on the image's grid."
-        )
+    _check_shapes(values, image)
     units = Units.given(spacing, unit, values.ndim)
     boxes = yield from working(wait_for(class_boxes, values))
     yield Started(max(1, len(boxes)), "steps")
-    classes = []
-    for index, (value, box) in enumerate(boxes.items()):
-        name = class_names[value - 1] if value <= len(class_names) else ""
-        classes.append((yield from working(_measure(values, value, name, box, image, units, chosen), index)))
+    classes = yield from _measure_all(values, boxes, class_names, image, units, settings)
     yield Finished(
         VolumesResult(
-            classes=tuple(classes),
+            classes=classes,
             units=units,
             world=World.of(units, affine),
             shape=values.shape,
-            settings=chosen,
+            settings=settings,
             value_unit=value_unit,
             notes=tuple(notes),
             seconds=time.monotonic() - begun,
             provenance=dict(provenance or {}),
         )
     )
+
+
+def _check_shapes(mask: Mask, image: AnyArray | None) -> None:
+    if mask.ndim not in (2, 3) or (image is not None and image.shape != mask.shape):
+        other = "" if image is None else f" and the image {size_text(image.shape)}"
+        raise GeometryError(
+            f"The mask has the shape {size_text(mask.shape)}{other}; measure masks of 2 or 3 axes on the image's grid."
+        )
+
+
+def _measure_all(
+    mask: Mask,
+    boxes: Mapping[int, Box],
+    names: Sequence[str],
+    image: AnyArray | None,
+    units: Units,
+    settings: EvaluationSettings,
+) -> Generator[Working, None, tuple[MeasuredClass, ...]]:
+    classes = []
+    for index, (value, box) in enumerate(boxes.items()):
+        name = names[value - 1] if value <= len(names) else ""
+        classes.append((yield from working(_measure(mask, value, name, box, image, units, settings), index)))
+    return tuple(classes)
 
 
 def _measure(

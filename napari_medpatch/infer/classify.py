@@ -10,12 +10,12 @@ from napari_medpatch.events import Event, Job, Noted
 from napari_medpatch.infer.choose_scoring import check_settings
 from napari_medpatch.infer.classify_outputs import ClassifyFiles
 from napari_medpatch.infer.classify_result import DEFAULTS, ClassifyResult, ClassifySettings
-from napari_medpatch.infer.classify_run import SPEAK_SECONDS, ClassifyRun
+from napari_medpatch.infer.classify_run import ClassifyRun
 from napari_medpatch.infer.run_record import source_digest
+from napari_medpatch.infer.tissue_search import find_tissue
 from napari_medpatch.io.source import Source
 from napari_medpatch.models.card import ModelCard
 from napari_medpatch.patches.grid import PatchGrid, make_grid, patch_scale
-from napari_medpatch.patches.kept_tissue import FoundTissue, tissue_or_kept
 from napari_medpatch.patches.presets import tiling_named
 from napari_medpatch.patches.roi import Region
 from napari_medpatch.patches.tissue import TissueMask
@@ -50,13 +50,11 @@ def classify(
         Folder of ``<stem>.csv``, ``.geojson``, ``.ome.tiff`` and ``.json``. Scores are kept there while
         the job runs, so that a stopped one resumes; a finished one is read back at once.
     tissue : TissueMask, optional
-        Where to look. By default the mask that is kept in the image's project (found or corrected by the
-        user), or else found by the method of ``settings.tiling``.
+        Where to look; by default the mask in the image's project, or one found by the method of ``settings.tiling``.
     roi : Region, optional
         Only patches whose centre is inside are looked at.
     keep : Path, optional
-        Without ``out``: folder of the scores while the job runs, so that a stopped one resumes all the same.
-        It is removed when the job is done.
+        Without ``out``: folder of the scores while the job runs, so that a stopped one resumes; removed at the end.
 
     Yields
     ------
@@ -73,49 +71,53 @@ def classify(
         If overlap, stride or tiling are not possible.
     MissingSpacingError, NoTissueError
         If the pixel size of a slide is unknown, or there is nothing to classify.
-    ResourceError
-        If the device does not exist or memory runs out even for one patch.
-    OutputError
-        If ``out`` cannot be written.
+    ResourceError, OutputError
+        If the device does not exist or memory runs out even for one patch; if ``out`` cannot be written.
     """
     began = time.perf_counter()
     card = bundle.card
+    _check(source, card, settings, roi)
+    scale = patch_scale(source, card, exact=settings.exact, tiling=settings.tiling)
+    image = source_digest(source)
+    files = _checked_files(source, out, image)
+    if scale.note:
+        yield Noted(scale.note, "warning")
+    tissue, origin = (tissue, "given") if tissue is not None else (yield from _search(source, settings))
+    grid = _grid_on(source, card, tissue, settings, roi)
+    run = ClassifyRun(source, bundle, settings, scale, grid, files, image, roi, origin, keep)
+    yield from run.events(began)
+
+
+def _check(source: Source, card: ModelCard, settings: ClassifySettings, roi: Region | None) -> None:
     check_settings(settings)
     if source.kind == "volume":
         raise WrongKindError(f"{source.path.name} is a volume; {card.name} classifies slides and photographs.")
-    scale = patch_scale(source, card, exact=settings.exact, tiling=settings.tiling)
     _check_region(source, roi)
-    image = source_digest(source)
-    files = ClassifyFiles.of(Path(out), source.path) if out is not None else None
-    if files is not None:
-        files.check(source.path, image)
-    if scale.note:
-        yield Noted(scale.note, "warning")
-    origin = "given"
-    if tissue is None:
-        found = yield from _find_tissue(source, tiling_named(settings.tiling).tissue)
-        tissue, origin = found.tissue, "corrected" if found.edited else "found"
+
+
+def _search(source: Source, settings: ClassifySettings) -> Generator[Event, None, tuple[TissueMask, str]]:
+    """Return the tissue and how it was found, as a run's record tells it."""
+    found = yield from find_tissue(source, tiling_named(settings.tiling).tissue)
+    return found.tissue, "corrected" if found.edited else "found"
+
+
+def _checked_files(source: Source, out: Path | str | None, image: str) -> ClassifyFiles | None:
+    if out is None:
+        return None
+    files = ClassifyFiles.of(Path(out), source.path)
+    files.check(source.path, image)
+    return files
+
+
+def _grid_on(
+    source: Source, card: ModelCard, tissue: TissueMask, settings: ClassifySettings, roi: Region | None
+) -> PatchGrid:
     grid = make_grid(
         source, card, tissue, settings.overlap, stride_um=settings.stride_um, tiling=settings.tiling,
         min_tissue=settings.min_tissue, roi=roi, exact=settings.exact,
     )  # fmt: skip
     _check_cells(source, card, grid, tissue, roi)
-    run = ClassifyRun(source, bundle, settings, scale, grid, files, image, roi, origin, keep)
-    yield from run.events(began)
-
-
-def _find_tissue(source: Source, method: str) -> Generator[Event, None, FoundTissue]:
-    """Look for tissue; says how far it is every second, which also lets Stop in."""
-    spoke = time.monotonic()
-    for step in tissue_or_kept(source, method):
-        if isinstance(step, FoundTissue):
-            if step.note:
-                yield Noted(step.note)
-            return step
-        if time.monotonic() - spoke > SPEAK_SECONDS:
-            spoke = time.monotonic()
-            yield Noted(f"Looking for tissue in {source.path.name}: {step:.0%}.")
-    raise AssertionError("tissue_or_kept ends with a mask")
+    return grid
 
 
 def _check_region(source: Source, roi: Region | None) -> None:

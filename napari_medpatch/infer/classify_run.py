@@ -25,6 +25,7 @@ from napari_medpatch.infer.resumed_scorer import resumed_scorer
 from napari_medpatch.infer.run_record import describe_model, describe_region, describe_source, digest, versions
 from napari_medpatch.infer.score_store import Keys, ScoreStore, Values, in_whole_batches
 from napari_medpatch.infer.scoring import check_scores, split_scores
+from napari_medpatch.infer.tissue_search import SPEAK_SECONDS
 from napari_medpatch.io.scores import Extras, PatchScores
 from napari_medpatch.io.source import Source
 from napari_medpatch.patches.grid import PatchGrid, PatchScale
@@ -34,9 +35,6 @@ if TYPE_CHECKING:
     from napari_medpatch.infer.patch_scorer import PatchScorer
     from napari_medpatch.models.bundle import Bundle
     from napari_medpatch.patches.roi import Region
-
-SPEAK_SECONDS = 0.8
-"""While scores are compared, the job says so this often, which also lets Stop in."""
 
 
 class ClassifyRun:

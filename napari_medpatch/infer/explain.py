@@ -1,4 +1,9 @@
-"""Explain a region of a slide or photograph: Grad-CAM of overlapping patches, stitched into one map."""
+"""Explain a region of a slide or photograph: Grad-CAM of overlapping patches, stitched into one map.
+
+Patches lie on the grid of a classification with overlap 0.5. Their raw maps are blended under a window that fades
+towards the edges, so that no seams show, and divided once by a high percentile, so that brightness means the same
+everywhere.
+"""
 
 import time
 from collections.abc import Generator, Mapping
@@ -17,9 +22,9 @@ from napari_medpatch.infer.cam_canvas import Canvas, HeatGrid, RegionPlan, norma
 from napari_medpatch.infer.feed import Feed, PatchReader
 from napari_medpatch.infer.grad_cam import CamResult, GradCam
 from napari_medpatch.infer.run_record import describe_model, describe_source, plain, versions
+from napari_medpatch.infer.tissue_search import find_tissue
 from napari_medpatch.io.source import Source
 from napari_medpatch.patches.grid import REGION_PX, patch_scale
-from napari_medpatch.patches.kept_tissue import FoundTissue, tissue_or_kept
 from napari_medpatch.patches.roi import Region
 from napari_medpatch.patches.tissue import TissueMask
 
@@ -105,10 +110,6 @@ def explain(
 ) -> Job:
     """Explain a region.
 
-    Patches lie on the grid of a classification with overlap 0.5. Their raw maps are blended under a window
-    that fades towards the edges, so that no seams show, and divided once by a high percentile, so that
-    brightness means the same everywhere.
-
     Parameters
     ----------
     source : Source
@@ -121,10 +122,8 @@ def explain(
         How.
     class_index : int, optional
         Which class; by default the one that the model sees in the middle of the region.
-    roi : Region, optional
-        Explain only what lies in these polygons.
-    tissue : TissueMask, optional
-        Where tissue is, instead of the automatic mask of a slide.
+    roi, tissue : Region, TissueMask, optional
+        Explain only what lies in these polygons; where tissue is, instead of the automatic mask of a slide.
     out : path-like, optional
         OME-TIFF to write, with values at their place in µm.
     cam : GradCam, optional
@@ -141,16 +140,13 @@ def explain(
     ------
     WrongKindError, BundleError
         If the source is a volume; if the model is no patch classifier, or cannot be explained.
-    GeometryError, MissingSpacingError
-        If the region lies outside the image; if the pixel size of a slide is unknown.
-    OutputError
-        If ``out`` cannot be written.
+    GeometryError, MissingSpacingError, OutputError
+        If the region lies outside the image; if the pixel size of a slide is unknown; if ``out`` cannot be written.
     """
     began = time.perf_counter()
     plan = _planned(source, bundle, region, roi, out)
     if not settings.everywhere:
-        tissue = tissue or (yield from _find_tissue(source))
-        plan = plan.only(tissue) if tissue is not None else plan
+        plan = yield from _on_tissue(source, plan, tissue)
     if cam is None:
         yield Noted(f"Loading {bundle.card.name}…")
         cam = GradCam(bundle, device=settings.device, layer=settings.layer)
@@ -158,9 +154,13 @@ def explain(
     run = _Run(source, bundle, cam, plan, settings)
     yield from run.events(chosen)
     result = run.result(chosen, roi, time.perf_counter() - began)
-    if out is not None:
-        result = replace(result, files=(write_explanation(result, out),))
-    yield Finished(result)
+    yield Finished(result if out is None else replace(result, files=(write_explanation(result, out),)))
+
+
+def _on_tissue(source: Source, plan: RegionPlan, tissue: TissueMask | None) -> Generator[Event, None, RegionPlan]:
+    if tissue is None and source.kind == "slide":
+        tissue = (yield from find_tissue(source)).tissue
+    return plan.only(tissue) if tissue is not None else plan
 
 
 def write_explanation(result: ExplainResult, path: Path | str) -> Path:
@@ -261,20 +261,6 @@ class _Run:
         if roi is None:
             return self.canvas.heat
         return np.where(self.plan.grid.inside(roi), self.canvas.heat, np.float32(np.nan))
-
-
-def _find_tissue(source: Source) -> Generator[Event, None, TissueMask | None]:
-    """Look for the tissue of a slide, or take what is kept of it."""
-    if source.kind != "slide":
-        return None
-    spoke = time.monotonic()
-    for step in tissue_or_kept(source):
-        if isinstance(step, FoundTissue):
-            return step.tissue
-        if time.monotonic() - spoke > 0.8:
-            spoke = time.monotonic()
-            yield Noted(f"Looking for tissue in {source.path.name}: {step:.0%}.")
-    return None
 
 
 def _class_in_the_middle(source: Source, cam: GradCam, plan: RegionPlan) -> int:

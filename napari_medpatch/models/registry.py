@@ -2,7 +2,7 @@
 
 import logging
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -66,36 +66,24 @@ def resolve_model(
     download : bool
         Fetch a model of the zoo or the hub that is not in the hub's cache; otherwise the network is not used.
 
-    Returns
-    -------
-    Bundle
-
     Raises
     ------
     BundleError
         If there is no such model, ``timm:`` comes without weights, or a model was not downloaded yet.
     """
     name = os.fspath(model)
+    options: dict[str, Any] = {
+        "weights": Path(weights) if weights is not None else None,
+        "class_names": tuple(class_names) if class_names is not None else None,
+        "num_classes": num_classes,
+        "patch_size_pixels": patch_size_pixels,
+        "spacing_um_px": spacing_um_px,
+    }
     if name.startswith(TIMM_PREFIX):
         from napari_medpatch.models.timm_bundle import timm_bundle
 
-        return timm_bundle(
-            name.removeprefix(TIMM_PREFIX),
-            weights=Path(weights) if weights is not None else None,
-            class_names=tuple(class_names) if class_names else None,
-            num_classes=num_classes,
-            patch_size_pixels=patch_size_pixels,
-            spacing_um_px=spacing_um_px,
-            pretrained=pretrained,
-        )
-    _refuse_timm_options(
-        name,
-        weights=weights,
-        class_names=class_names,
-        num_classes=num_classes,
-        patch_size_pixels=patch_size_pixels,
-        spacing_um_px=spacing_um_px,
-    )
+        return timm_bundle(name.removeprefix(TIMM_PREFIX), **options, pretrained=pretrained)
+    _refuse_timm_options(name, options)
     for folder in (user_models_folder(), SHIPPED):
         if Path(name).name == name and is_bundle_folder(folder / name):
             return load_bundle(folder / name)
@@ -128,7 +116,7 @@ def _bundles_in(folder: Path) -> Iterator[Bundle]:
             _log.warning("Skipped a broken model: %s", error)
 
 
-def _refuse_timm_options(name: str, **options: Any) -> None:
+def _refuse_timm_options(name: str, options: Mapping[str, Any]) -> None:
     """Refuse options that would be ignored: a bundle brings its weights, classes and pixel size."""
     given = [key for key, value in options.items() if value is not None]
     if given:

@@ -1,6 +1,7 @@
 """The regular grid of patches that a classifier looks at."""
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -90,8 +91,7 @@ def make_grid(
     tissue : TissueMask
         Where to look.
     overlap : float
-        Share of a patch that its neighbour covers too, below 1; negative values leave gaps (-1 skips
-        every other patch).
+        Share of a patch that its neighbour covers too, below 1; negative values leave gaps (-1: every other patch).
     stride_um : float, optional
         From one patch to the next in µm, instead of ``overlap``; more than a patch leaves gaps.
     tiling : str
@@ -121,9 +121,7 @@ def make_grid(
     scale = patch_scale(source, card, exact=exact, tiling=tiling)
     shape = source.levels[0].shape
     stride = _stride(source, scale.patch_px, overlap, stride_um, exact=exact)
-    # The last patch begins, or has its centre, inside the image.
-    ends = [0 if rule.cover == "corners" else round(p / 2) for p in scale.patch_px]
-    rows, cols = (max(1, math.ceil((n - e) / s)) for n, e, s in zip(shape, ends, stride, strict=True))
+    rows, cols = _cell_counts(shape, scale.patch_px, stride, rule)
     whole = PatchGrid(rows, cols, scale.patch_px, stride, (0, 0), np.empty((0, 2), np.int64))
     keep = _Rule((shape[0], shape[1]), tissue, rule, min_tissue, roi).chosen(whole)
     region = REGION_PX * max(1.0, scale.downsample)
@@ -146,6 +144,14 @@ def in_blocks(cells: npt.NDArray[np.int64], block: tuple[int, ...]) -> npt.NDArr
     order = np.lexsort((cells[:, 1], cells[:, 0], which[:, 1], which[:, 0]))
     ordered: npt.NDArray[np.int64] = cells[order]
     return ordered
+
+
+def _cell_counts(
+    shape: tuple[int, ...], patch_px: tuple[int, int], stride: tuple[int, int], rule: Tiling
+) -> Iterator[int]:
+    """Yield how many patches begin, or have their centre, inside the image along each axis."""
+    ends = [0 if rule.cover == "corners" else round(p / 2) for p in patch_px]
+    return (max(1, math.ceil((n - e) / s)) for n, e, s in zip(shape, ends, stride, strict=True))
 
 
 def _stride(

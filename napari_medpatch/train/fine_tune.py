@@ -1,4 +1,10 @@
-"""Learn from what is painted on one image, within a minute."""
+"""Learn from what is painted on one image, within a minute.
+
+First a training-free estimate of the whole image is made from the paint (random forest on filter responses, painted
+slices carried along the optical flow) and shown; then a small U-Net is trained on the paint and, where the estimate is
+sure, on the estimate. The mask blends both in the way that scores best on paint that was held out. The bundle is the
+U-Net alone and works on further images.
+"""
 
 import os
 from dataclasses import replace
@@ -30,11 +36,6 @@ def fine_tune(
 ) -> Job:
     """Train a U-Net on sparse labels of one image; a job.
 
-    First a training-free estimate of the whole image is made from the paint (random forest on filter
-    responses, painted slices carried along the optical flow) and shown; then a small U-Net is trained on the
-    paint and, where the estimate is sure, on the estimate. The mask blends both in the way that scores best
-    on paint that was held out. The bundle is the U-Net alone and works on further images.
-
     Parameters
     ----------
     source : Source
@@ -48,8 +49,8 @@ def fine_tune(
     settings : FineTuneSettings, optional
         Budget, device, seed.
     out : path-like, optional
-        Folder of the new bundle, written when training ends or is stopped. Without it the bundle lies in a
-        temporary folder, which the system may empty: give a folder to keep it.
+        Folder of the new bundle, written when training ends or is stopped; else a temporary one, which the system
+        may empty.
 
     Yields
     ------
@@ -75,8 +76,7 @@ def fine_tune(
     """
     settings = settings or FineTuneSettings()
     given = replace(labels.snapshot(), class_names=names_after_base(labels.class_names, base))
-    painted = given.painted_only()
-    _check(painted, given, source)
+    painted = _checked_paint(given, source)
     accepted = given.accepted_only() if settings.use_accepted and given.origins is not None else None
     if base is not None:
         check_base(base, "segment-3d" if source.kind == "volume" else "segment-2d")
@@ -85,8 +85,9 @@ def fine_tune(
     yield Finished(run.result())
 
 
-def _check(painted: SparseLabels, given: SparseLabels, source: Source) -> None:
-    """Refuse labels that nothing can be learnt from, saying so if they are there but were not painted."""
+def _checked_paint(given: SparseLabels, source: Source) -> SparseLabels:
+    """Return what was painted; refuse labels that teach nothing, saying so if they are there but were not painted."""
+    painted = given.painted_only()
     try:
         painted.check(source)
     except LabelsError as error:
@@ -97,3 +98,4 @@ def _check(painted: SparseLabels, given: SparseLabels, source: Source) -> None:
             "Too little of the labels was painted by hand, and interpolated or predicted ones alone teach a model "
             "only what they were made from; paint some background and some of the structure."
         ) from error
+    return painted

@@ -28,7 +28,7 @@ CPU = ClassifySettings(device="cpu")
 @pytest.fixture(autouse=True)
 def _silent(monkeypatch) -> None:
     """Let a slow machine say nothing while it waits: these tests count events."""
-    for module in ("classify", "classify_run"):
+    for module in ("tissue_search", "classify_run"):
         monkeypatch.setattr(f"napari_medpatch.infer.{module}.SPEAK_SECONDS", math.inf)
 
 
@@ -283,9 +283,9 @@ def test_volume_and_segmentation_model_are_refused(pyramid, stained_slide, mean_
 
 
 def test_long_search_for_tissue_can_be_stopped(pyramid, stained_slide, mean_colour, monkeypatch) -> None:
-    monkeypatch.setattr("napari_medpatch.infer.classify.SPEAK_SECONDS", 0.8)
+    monkeypatch.setattr("napari_medpatch.infer.tissue_search.SPEAK_SECONDS", 0.8)
     clock = iter(np.arange(0, 1000, 0.5).tolist())
-    monkeypatch.setattr("napari_medpatch.infer.classify.time.monotonic", lambda: next(clock))
+    monkeypatch.setattr("napari_medpatch.infer.tissue_search.time.monotonic", lambda: next(clock))
     job = classify(pyramid(np.tile(stained_slide, (8, 6, 1))), mean_colour(), CPU)
     event = next(job)
     job.close()

@@ -11,8 +11,8 @@ from unet_bundles import random_unet
 
 from napari_medpatch.errors import ResourceError
 from napari_medpatch.geometry import Box
-from napari_medpatch.infer.network_pass import WindowPass
 from napari_medpatch.infer.runner import Runner, make_runner
+from napari_medpatch.infer.window_pass import WindowPass
 from napari_medpatch.infer.window_tiling import WindowTiling, window_on
 
 
@@ -166,7 +166,7 @@ def test_a_window_too_large_for_the_memory_is_one_sentence() -> None:
 
 
 def test_sums_that_do_not_fit_are_refused_before(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("napari_medpatch.infer.network_pass.available_memory", lambda _device: 1000)
+    monkeypatch.setattr("napari_medpatch.infer.window_pass.available_memory", lambda _device: 1000)
     network = WindowPass(ArrayImage(np.zeros((1, 20, 16, 16))), WindowTiling((20, 16, 16), (16, 16, 16)), Narrow(9))
     with pytest.raises(ResourceError, match="Blending the windows needs"):
         finish(network.logits(Box((0, 0, 0), (20, 16, 16))))
