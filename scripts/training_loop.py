@@ -1,20 +1,27 @@
-"""The training loop that all shipped models share; seeded, on the CPU, free of any data set."""
+"""The training loop that all shipped models share; seeded, free of any data set."""
 
 import copy
 import math
+import multiprocessing
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import nn
 
 from napari_medpatch.infer.precision import autocast, training_precision
 
-Draw = Callable[[np.random.Generator], tuple[torch.Tensor, torch.Tensor]]
+Batch = tuple[torch.Tensor, torch.Tensor]
+Draw = Callable[[np.random.Generator], Batch]
 Loss = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
+_draw: Draw
+"""What a drawing process draws with."""
 
 
 def fit(
@@ -27,6 +34,8 @@ def fit(
     seed: int,
     freeze_norm_at: float = 0.5,
     decay: float = 0.99,
+    seconds: float | None = None,
+    workers: int = 0,
     report: Callable[[int, nn.Module], None] | None = None,
     report_every: int = 250,
 ) -> nn.Module:
@@ -41,7 +50,8 @@ def fit(
     net : torch.nn.Module
         Trained in place.
     draw : callable
-        Gives one batch ``(input, target)``.
+        Gives one batch ``(input, target)``; each step has a generator of its own, so that the batches do not depend
+        on who draws them.
     loss : callable
         Of ``(output, target)``.
     steps, rate, seed
@@ -50,52 +60,86 @@ def fit(
         Part of the steps after which BatchNorm is frozen.
     decay : float
         Of the running average.
+    seconds : float, optional
+        Follow the clock instead of the steps, which are then the most that are taken.
+    workers : int
+        Processes that draw; by default a thread draws the next batch while the network learns from the last.
     report : callable, optional
-        Called as ``report(step, averaged)`` every ``report_every`` steps.
+        Called as ``report(steps, averaged)`` every ``report_every`` steps and after the last.
     """
-    rng = np.random.default_rng(seed)
-    precision = training_precision(torch.device("cpu"))
+    device = next(net.parameters()).device
+    precision = training_precision(device)
     optimiser = torch.optim.AdamW(net.parameters(), lr=rate, weight_decay=1e-3)
     averaged, losses, begun = copy.deepcopy(net), [], time.monotonic()
     layout = torch.channels_last_3d if any(isinstance(m, nn.Conv3d) for m in net.modules()) else torch.channels_last
     net.to(memory_format=layout)
-    for step, (inputs, targets) in enumerate(_drawn_ahead(draw, rng, steps)):
+    for step, (inputs, targets) in enumerate(_drawn_ahead(draw, seed, steps, workers)):
+        done = step / steps if seconds is None else (time.monotonic() - begun) / seconds
+        if done >= 1:
+            break
         net.train()
-        if step >= freeze_norm_at * steps:
+        if done >= freeze_norm_at:
             _freeze_norm(net)
         for group in optimiser.param_groups:
-            group["lr"] = _rate(step, steps, rate)
-        with autocast(torch.device("cpu"), precision):
-            output = net(inputs.contiguous(memory_format=layout))
-        value = loss(output.float(), targets)
+            group["lr"] = _rate(step, done, rate)
+        with autocast(device, precision):
+            output = net(inputs.to(device).float().contiguous(memory_format=layout))
+        value = loss(output.float(), targets.to(device).float())
         optimiser.zero_grad(set_to_none=True)
         value.backward()
         nn.utils.clip_grad_norm_(net.parameters(), 2.0)
         optimiser.step()
         _average(averaged, net, min(decay, (1 + step) / (10 + step)))
-        losses.append(float(value.detach()))
-        if (step + 1) % 25 == 0:
-            spent = time.monotonic() - begun
-            print(f"step {step + 1}/{steps}  loss {np.mean(losses[-50:]):.4f}  {spent:.0f} s", flush=True)
-        if report and (step + 1) % report_every == 0:
-            report(step + 1, averaged.eval())
+        losses.append(value.detach())
+        if len(losses) % 25 == 0:
+            spent, recent = time.monotonic() - begun, float(torch.stack(losses[-50:]).mean())
+            print(f"step {len(losses)}/{steps}  loss {recent:.4f}  {spent:.0f} s", flush=True)
+        if report and len(losses) % report_every == 0:
+            report(len(losses), averaged.eval())
+    if report:
+        report(len(losses), averaged.eval())
     return averaged.eval()
 
 
-def _drawn_ahead(draw: Draw, rng: np.random.Generator, steps: int) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-    """Give the batches in order; the next one is drawn while the network learns from the last."""
-    with ThreadPoolExecutor(1) as worker:
-        following = worker.submit(draw, rng)
-        for step in range(steps):
-            batch = following.result()
-            if step + 1 < steps:
-                following = worker.submit(draw, rng)
-            yield batch
+def _drawn_ahead(draw: Draw, seed: int, steps: int, workers: int) -> Iterator[Batch]:
+    """Give the batches in order, drawn before they are needed."""
+    if workers == 0:
+        with ThreadPoolExecutor(1) as thread:
+            yield from _as_ready(thread, lambda key: draw(np.random.default_rng(key)), seed, steps, ahead=1)
+        return
+    # Fork: what is drawn from is large, and is shared that way.
+    with ProcessPoolExecutor(workers, multiprocessing.get_context("fork"), _begin_drawing, (draw,)) as pool:
+        for inputs, targets in _as_ready(pool, _drawn, seed, steps, ahead=2 * workers):
+            yield torch.from_numpy(inputs), torch.from_numpy(targets)
+        pool.shutdown(cancel_futures=True)
 
 
-def _rate(step: int, steps: int, highest: float) -> float:
+def _as_ready(
+    pool: Executor, draw: Callable[[list[int]], Any], seed: int, steps: int, ahead: int
+) -> Iterator[tuple[Any, Any]]:
+    waiting: deque[Future[tuple[Any, Any]]] = deque()
+    for step in range(steps + ahead):
+        if step < steps:
+            waiting.append(pool.submit(draw, [seed, step]))
+        if step >= ahead:
+            yield waiting.popleft().result()
+
+
+def _begin_drawing(draw: Draw) -> None:
+    global _draw
+    _draw = draw
+    torch.set_num_threads(1)
+
+
+def _drawn(key: list[int]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Draw in another process; arrays travel through pipes, so that no shared memory is needed."""
+    inputs, targets = _draw(np.random.default_rng(key))
+    return inputs.numpy(), targets.numpy()
+
+
+def _rate(step: int, done: float, highest: float) -> float:
     warm = min(1.0, (step + 1) / 30)
-    return highest * warm * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * step / steps)))
+    return highest * warm * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * min(1.0, done))))
 
 
 def _freeze_norm(net: nn.Module) -> None:
