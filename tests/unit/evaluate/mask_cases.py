@@ -34,9 +34,9 @@ def ball(shape: tuple[int, int, int], centre: tuple[float, float, float], radius
 
 
 def blobs(seed: int, shape: tuple[int, ...] = (12, 20, 16), classes: int = 2) -> Mask:
-    """Return a random mask with a few irregular pieces of each class."""
+    """Return a random mask with a few irregular pieces of each class; it is never empty."""
     from scipy.ndimage import gaussian_filter
 
     noise = gaussian_filter(np.random.default_rng(seed).normal(size=(classes, *shape)), (0, *(1.5,) * len(shape)))
-    best = noise.argmax(axis=0)
-    return np.where(noise.max(axis=0) > 0.1, best + 1, 0).astype(np.uint8)
+    best, height = noise.argmax(axis=0), noise.max(axis=0)
+    return np.where(height > min(0.1, np.quantile(height, 0.95)), best + 1, 0).astype(np.uint8)
