@@ -263,6 +263,21 @@ def counted(steps: Generator[float, None, _Result]) -> Generator[Event, None, _R
     return (yield from telling(steps, Working))
 
 
+def passing_on(job: Job) -> Generator[Event, None, Any]:
+    """Run a job as part of another: its events are passed on but for :class:`Finished`.
+
+    Returns
+    -------
+    object
+        The ``result`` of the job's :class:`Finished` event: ``result = yield from passing_on(job)``.
+    """
+    for event in job:
+        if isinstance(event, Finished):
+            return event.result
+        yield event
+    raise AssertionError("a job ends with its result")
+
+
 def run(job: Job) -> Any:
     """Run a job to its end and return its result.
 

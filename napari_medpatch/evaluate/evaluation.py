@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Generator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -19,7 +19,7 @@ from napari_medpatch.evaluate.slices import SliceCounts, count_slices
 from napari_medpatch.evaluate.surface import SurfaceScores, surface_scores
 from napari_medpatch.evaluate.units import Units
 from napari_medpatch.evaluate.world import World
-from napari_medpatch.events import Finished, Job, Noted, Started
+from napari_medpatch.events import Finished, Job, Noted, Started, Working
 from napari_medpatch.geometry import Box
 from napari_medpatch.io.source import AnyArray
 from napari_medpatch.steps import part_of
@@ -56,17 +56,14 @@ def evaluate_masks(
         Which pixels are compared; all by default. Surfaces beside pixels that are left out do not count.
     settings : EvaluationSettings, optional
         Tolerance, matching of objects, what to leave out.
-    notes : sequence of str
-        Kept in the result, before those that the job adds.
-    provenance : mapping, optional
-        Kept in the result.
+    notes, provenance : sequence of str, mapping, optional
+        Kept in the result; notes before those that the job adds.
 
     Yields
     ------
     Event
         ``Started`` (unit ``steps``, one per class), ``Working`` many times a second, ``Noted`` if the masks seem to
-        number their classes differently, ``Finished`` with an
-        :class:`~napari_medpatch.evaluate.result.EvaluationResult`.
+        number their classes differently, ``Finished`` with an :class:`EvaluationResult`.
 
     Raises
     ------
@@ -81,26 +78,10 @@ def evaluate_masks(
     boxes = yield from working(wait_for(class_boxes, masks.predicted, masks.true))
     comparison = _Comparison(masks, units, settings or EvaluationSettings(), tuple(class_names))
     yield Started(len(boxes) + 1, "steps")
-    classes = []
-    for index, (value, box) in enumerate(boxes.items()):
-        classes.append((yield from working(comparison.compare(value, box), index)))
-    foreground, pairs = yield from working(comparison.foreground(list(boxes.values())), len(boxes))
-    hints = class_hints(pairs, class_names)
+    result, hints = yield from comparison.result(boxes, World.of(units, affine), np.shape(truth))
     yield from (Noted(hint, "warning") for hint in hints)
-    yield Finished(
-        EvaluationResult(
-            classes=tuple(classes),
-            foreground=foreground,
-            units=units,
-            world=World.of(units, affine),
-            shape=tuple(np.shape(truth)),
-            compared=masks.compared,
-            settings=comparison.settings,
-            notes=(*notes, *hints),
-            seconds=time.monotonic() - begun,
-            provenance=dict(provenance or {}),
-        )
-    )
+    seconds = time.monotonic() - begun
+    yield Finished(replace(result, notes=(*notes, *hints), seconds=seconds, provenance=dict(provenance or {})))
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +92,19 @@ class _Comparison:
     units: Units
     settings: EvaluationSettings
     class_names: tuple[str, ...]
+
+    def result(
+        self, boxes: Mapping[int, Box], world: World, shape: tuple[int, ...]
+    ) -> Generator[Working, None, tuple[EvaluationResult, list[str]]]:
+        """Compare class by class, then any with any; returns what is to be said of their numbers as well."""
+        classes = []
+        for index, (value, box) in enumerate(boxes.items()):
+            classes.append((yield from working(self.compare(value, box), index)))
+        foreground, pairs = yield from working(self.foreground(list(boxes.values())), len(boxes))
+        result = EvaluationResult(
+            tuple(classes), foreground, self.units, world, shape, self.masks.compared, self.settings
+        )
+        return result, class_hints(pairs, self.class_names)
 
     def compare(self, value: int, box: Box) -> Generator[float, None, ClassScores]:
         """Compare one class within its box."""

@@ -18,7 +18,7 @@ from napari_medpatch.evaluate.outputs import REPORT, write_results
 from napari_medpatch.evaluate.progress import wait_for, working
 from napari_medpatch.evaluate.settings import EvaluationSettings
 from napari_medpatch.evaluate.volumes import measure_mask
-from napari_medpatch.events import Event, Finished, Job, Noted
+from napari_medpatch.events import Event, Finished, Job, Noted, passing_on
 from napari_medpatch.io.atomic import check_writable
 from napari_medpatch.io.labels_file import read_labels
 from napari_medpatch.io.source import AnyArray, Source
@@ -91,12 +91,7 @@ def evaluate_files(
         loaded = yield from working(wait_for(_load, prediction, truth, source, ignore, sparse_truth, maps))
         for note in loaded.notes:
             yield Noted(note, "warning")
-        result: Any = None
-        for event in _job(loaded, picture, settings or EvaluationSettings()):
-            if isinstance(event, Finished):
-                result = event.result
-            else:
-                yield event
+        result = yield from passing_on(_job(loaded, picture, settings or EvaluationSettings()))
         if report is not None:
             yield from _written(report, loaded, picture, result)
     yield Finished(result)

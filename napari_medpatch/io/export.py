@@ -91,19 +91,13 @@ def write_probabilities(
         ``.nii``, ``.nii.gz``, ``.nrrd``, ``.mha``: float32 from 0 to 1, classes on the fourth axis or as vector.
         ``.dcm``: fractional DICOM-SEG. ``.ome.tiff``: uint8 or float32 as given, classes as channels. ``.png``: one
         class only, probability × 255.
-    class_names : sequence of str
-        Of the classes.
-    provenance : mapping, optional
-        Model and settings, kept in the file.
-    colours : sequence of str, optional
-        ``#rrggbb`` of the classes, for formats that keep colours; colour-blind-safe ones by default.
-    options : ExportOptions, optional
-        What else there is to choose, by format.
+    class_names, provenance, colours, options
+        As in :func:`write_mask`.
 
     Returns
     -------
     Path
-        The file written, the first of several. ``run(exporting_mask(…)).paths`` has all of them.
+        The file written, the first of several. ``run(exporting_probabilities(…)).paths`` has all of them.
 
     Raises
     ------

@@ -23,6 +23,7 @@ from napari_medpatch.io.labels_file import labels_downsample
 from napari_medpatch.io.png_series import check_replaceable
 from napari_medpatch.io.source import AnyArray, Source
 from napari_medpatch.io.wording import size_text
+from napari_medpatch.steps import telling
 
 _PERCENT = 100
 
@@ -59,23 +60,14 @@ def exporting_mask(
     options: ExportOptions | None = None,
 ) -> Job:
     """Write a mask as a job; see :func:`napari_medpatch.io.export.write_mask`."""
-    target = Path(path)
+    target, chosen = Path(path), options or ExportOptions()
     result_format(target, source)
     values = mask_values(mask)
-    chosen = options or ExportOptions()
     # What the user says of the making stays with the mask, whatever its format.
     said = {} if chosen.made_by is None else {"made_by": chosen.made_by, "segments": {}}
-    part = Part(
-        "mask",
-        values,
-        source,
-        target,
-        tuple(class_names),
-        tuple(colours),
-        dict(provenance or {}) | said,
-        chosen,
-        _downsample(values.shape, source),
-    )
+    made = dict(provenance or {}) | said
+    downsample = _downsample(values.shape, source)
+    part = Part("mask", values, source, target, tuple(class_names), tuple(colours), made, chosen, downsample)
     yield from as_job(part_steps(part))
 
 
@@ -90,22 +82,13 @@ def exporting_probabilities(
     options: ExportOptions | None = None,
 ) -> Job:
     """Write probability maps as a job; see :func:`napari_medpatch.io.export.write_probabilities`."""
-    target = Path(path)
+    target, chosen = Path(path), options or ExportOptions()
     result_format(target, source, "probabilities")
     if probabilities is None:
         raise OutputError(f"{target} was not written: the job made no probability maps; ask for them when it starts.")
     values = probability_values(probabilities, source, target)
-    part = Part(
-        "probabilities",
-        values,
-        source,
-        target,
-        tuple(class_names),
-        tuple(colours),
-        dict(provenance or {}),
-        options or ExportOptions(),
-        _downsample(values.shape[1:], source),
-    )
+    made, downsample = dict(provenance or {}), _downsample(values.shape[1:], source)
+    part = Part("probabilities", values, source, target, tuple(class_names), tuple(colours), made, chosen, downsample)
     yield from as_job(part_steps(part))
 
 
@@ -137,18 +120,12 @@ def part_steps(part: Part) -> Generator[float | Noted, None, Exported]:
 def as_job(steps: Generator[float | Noted, None, Exported]) -> Iterator[Event]:
     """Turn steps into events."""
     yield Started(_PERCENT, "%")
-    result = yield from _events(steps)
+
+    def event(step: float | Noted) -> Event:
+        return step if isinstance(step, Noted) else Working(_PERCENT * step)
+
+    result = yield from telling(steps, event)
     yield Finished(result)
-
-
-def _events(steps: Generator[float | Noted, None, Exported]) -> Generator[Event, None, Exported]:
-    while True:
-        try:
-            step = next(steps)
-        except StopIteration as end:
-            result: Exported = end.value
-            return result
-        yield step if isinstance(step, Noted) else Working(_PERCENT * step)
 
 
 def spare_the_image(output: Path, source: Source) -> None:

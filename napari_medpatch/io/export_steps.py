@@ -12,6 +12,7 @@ from napari_medpatch.events import Noted
 from napari_medpatch.io.atomic import atomic_file, atomic_folder
 from napari_medpatch.io.source import AnyArray
 from napari_medpatch.patience import patiently
+from napari_medpatch.steps import telling
 
 T = TypeVar("T")
 Steps: TypeAlias = Generator[float | Noted, None, Path]
@@ -69,25 +70,9 @@ def in_thread(target: Path, write: Callable[[Path], object], *, folder: bool = F
     return target
 
 
-def finish(steps: Generator[float | Noted, None, T]) -> T:
-    """Run steps to their end and return what they return."""
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            value: T = end.value
-            return value
-
-
 def scaled(steps: Generator[float | Noted, None, T], start: float, share: float) -> Generator[float | Noted, None, T]:
     """Pass steps on as a share of a longer job, from ``start``."""
-    while True:
-        try:
-            step = next(steps)
-        except StopIteration as end:
-            value: T = end.value
-            return value
-        yield step if isinstance(step, Noted) else start + share * step
+    return (yield from telling(steps, lambda step: step if isinstance(step, Noted) else start + share * step))
 
 
 def fitted(array: AnyArray) -> AnyArray:

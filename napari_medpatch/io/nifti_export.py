@@ -14,10 +14,11 @@ import numpy as np
 
 from napari_medpatch.io.atomic import atomic_file
 from napari_medpatch.io.export_note import ExportNote
-from napari_medpatch.io.export_steps import Steps, finish, slabs
+from napari_medpatch.io.export_steps import Steps, slabs
 from napari_medpatch.io.nifti_file import open_nifti
 from napari_medpatch.io.source import AnyArray
 from napari_medpatch.io.volume_grid import VolumeGrid
+from napari_medpatch.steps import finish
 
 _LABEL_INTENT = 1002
 _COMMENT = 6

@@ -35,15 +35,7 @@ class TissueMask:
     def contains(self, points: npt.ArrayLike) -> BoolArray:
         """Return which points lie on tissue; points outside the image do not.
 
-        Parameters
-        ----------
-        points : array-like
-            ``(N, 2)``, ``y, x`` in level-0 pixels, measured from the corner of the first pixel.
-
-        Returns
-        -------
-        ndarray
-            ``(N,) bool``.
+        Points and result are those of :meth:`napari_medpatch.patches.roi.Region.contains`.
         """
         place = np.asarray(points, np.float64).reshape(-1, 2) / self.downsample
         return inside_outline(self.mask, place) if self.outlined else look_up(self.mask, np.floor(place))

@@ -1,6 +1,6 @@
 """Steps that grow, shrink, close or open classes by a ball in mm."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import ClassVar, Self
 
@@ -8,7 +8,7 @@ from napari_medpatch.infer.clean.amount import Length
 from napari_medpatch.infer.clean.ball import Ball, Filter
 from napari_medpatch.infer.clean.reach import check_reach
 from napari_medpatch.infer.clean.step import CleanStep
-from napari_medpatch.infer.clean.work import Mask, Work
+from napari_medpatch.infer.clean.work import Bools, Mask, Work, around
 
 MOST_VOXELS = 128  # the work grows with the square of the radius
 
@@ -56,15 +56,7 @@ class Close(BallStep):
     def apply(self, work: Work) -> Iterator[float]:
         """Close each class by itself, in order."""
         ball = self._ball(work)
-
-        def treat(mask: Mask, value: int, box: tuple[slice, ...]) -> Iterator[float]:
-            view = mask[_grown(box, ball.reach, mask.shape)]
-            for rows, inside in ball.filtered(view == value, ball.closed, 2):
-                part = view[rows]
-                part[inside & (part == 0)] = value
-                yield rows.stop / len(view)
-
-        return _each_class(work, self.classes, treat)
+        return work.by_class(self.classes, _filtering(ball, ball.closed, 2, _fill), ball.reach)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +70,8 @@ class Open(BallStep):
     def apply(self, work: Work) -> Iterator[float]:
         """Open each class by itself."""
         ball = self._ball(work)
-        return _each_class(work, self.classes, _keeping(ball, ball.opened, 2))
+        # One voxel of surroundings says where the class ends and the scan goes on.
+        return work.by_class(self.classes, _filtering(ball, ball.opened, 2, _keep), (1,) * work.mask.ndim)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +85,7 @@ class Shrink(BallStep):
     def apply(self, work: Work) -> Iterator[float]:
         """Shrink each class by itself."""
         ball = self._ball(work)
-        return _each_class(work, self.classes, _keeping(ball, ball.eroded, 1))
+        return work.by_class(self.classes, _filtering(ball, ball.eroded, 1, _keep), (1,) * work.mask.ndim)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,11 +103,7 @@ class Grow(BallStep):
         boxes = work.boxes(values)
         if not boxes:
             return
-        around = tuple(
-            slice(min(box[axis].start for box in boxes.values()), max(box[axis].stop for box in boxes.values()))
-            for axis in range(work.mask.ndim)
-        )
-        view = work.mask[_grown(around, ball.reach, work.mask.shape)]
+        view = work.mask[around(list(boxes.values()), ball.reach, work.mask.shape)]
         before = view.copy()
         for rows, context in ball.slabs(view.shape, 1):
             grown = ball.nearest(before[context], values)[rows.start - context.start :][: rows.stop - rows.start]
@@ -123,31 +112,22 @@ class Grow(BallStep):
             yield rows.stop / len(view)
 
 
-def _each_class(
-    work: Work, classes: Sequence[str], treat: Callable[[Mask, int, tuple[slice, ...]], Iterator[float]]
-) -> Iterator[float]:
-    boxes = work.boxes(work.values_of(classes))
-    for index, (value, box) in enumerate(boxes.items()):
-        for share in treat(work.mask, value, box):
-            yield (index + share) / len(boxes)
+def _filtering(
+    ball: Ball, filtering: Filter, passes: int, change: Callable[[Mask, Bools, int], None]
+) -> Callable[[Mask, int], Iterator[float]]:
+    """Return a treatment that changes a class by what a filter leaves of it."""
 
-
-def _keeping(ball: Ball, filtering: Filter, passes: int) -> Callable[[Mask, int, tuple[slice, ...]], Iterator[float]]:
-    """Return a treatment that keeps of a class what a filter keeps."""
-
-    def treat(mask: Mask, value: int, box: tuple[slice, ...]) -> Iterator[float]:
-        # One voxel of surroundings says where the class ends and the scan goes on.
-        view = mask[_grown(box, (1,) * mask.ndim, mask.shape)]
+    def treat(view: Mask, value: int) -> Iterator[float]:
         for rows, inside in ball.filtered(view == value, filtering, passes):
-            part = view[rows]
-            part[(part == value) & ~inside] = 0
+            change(view[rows], inside, value)
             yield rows.stop / len(view)
 
     return treat
 
 
-def _grown(box: tuple[slice, ...], reach: Sequence[int], shape: Sequence[int]) -> tuple[slice, ...]:
-    return tuple(
-        slice(max(0, part.start - far), min(size, part.stop + far))
-        for part, far, size in zip(box, reach, shape, strict=True)
-    )
+def _fill(part: Mask, inside: Bools, value: int) -> None:
+    part[inside & (part == 0)] = value
+
+
+def _keep(part: Mask, inside: Bools, value: int) -> None:
+    part[(part == value) & ~inside] = 0

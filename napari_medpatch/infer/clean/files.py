@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from napari_medpatch.errors import OutputError
-from napari_medpatch.events import Event, Finished, Job
+from napari_medpatch.events import Event, Finished, Job, passing_on
 from napari_medpatch.infer.clean.job import CleanResult, clean_up
-from napari_medpatch.infer.clean.registry import parse_step
+from napari_medpatch.infer.clean.registry import parse_steps
 from napari_medpatch.infer.clean.step import CleanStep
 from napari_medpatch.io.export_note import ExportNote
 from napari_medpatch.io.export_options import ExportOptions
@@ -64,17 +64,15 @@ def clean_file(
 
     Raises
     ------
-    SettingsError
-        If a step does not fit.
-    OutputError
-        If the result cannot be written, or would replace the mask itself.
+    SettingsError, OutputError
+        If a step does not fit; if the result cannot be written, or would replace the mask itself.
     GeometryError, LabelsError, UnsupportedFormatError, DamagedFileError
         If the mask cannot be read or does not lie on the image.
     """
     from napari_medpatch.io.export import check_output
     from napari_medpatch.io.export_job import exporting_mask
 
-    chosen = [parse_step(step) if isinstance(step, str) else step for step in steps]
+    chosen = parse_steps(steps)
     if output.exists() and path.exists() and output.samefile(path):
         raise OutputError(f"{output} is the mask itself; give the cleaned one another name.")
     read = _onto(path, like, volume_index) if like is not None else _alone(path)
@@ -100,12 +98,8 @@ def _cleaned(
         # The source is the mask itself, whose values are no scan to look at.
         voxel, unit = (spacing.values, spacing.unit) if spacing is not None else ((1.0,) * read.mask.ndim, "px")
         job = clean_up(voxel, read.mask, steps, class_names=names, unit=unit)
-    for event in job:
-        if isinstance(event, Finished):
-            result: CleanResult = event.result
-            return result
-        yield event
-    raise AssertionError("a job ends with its result")
+    result: CleanResult = yield from passing_on(job)
+    return result
 
 
 def _onto(path: Path, like: Path, volume_index: int | None) -> _MaskFile:

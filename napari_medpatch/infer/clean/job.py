@@ -14,7 +14,7 @@ from napari_medpatch.events import Event, Finished, Job, Noted, Started, Working
 from napari_medpatch.infer.clean.changes import StepChange, compare
 from napari_medpatch.infer.clean.delta import MaskDelta
 from napari_medpatch.infer.clean.history import CleanRecord
-from napari_medpatch.infer.clean.registry import parse_step
+from napari_medpatch.infer.clean.registry import parse_steps
 from napari_medpatch.infer.clean.step import CleanStep
 from napari_medpatch.infer.clean.work import Mask, Place, Work, named
 from napari_medpatch.io.export_values import mask_values
@@ -97,15 +97,13 @@ def clean_up(
     ------
     SettingsError
         If a step does not exist, does not fit the image or names a class that is not there.
-    GeometryError
-        If the mask does not lie on the image.
-    LabelsError
-        If it holds other values.
+    GeometryError, LabelsError
+        If the mask does not lie on the image; if it holds other values.
     """
     begun = time.perf_counter()
     values = mask_values(np.asarray(mask))
     place = _place(where, values.shape, unit)
-    chosen = [parse_step(step) if isinstance(step, str) else step for step in steps]
+    chosen = parse_steps(steps)
     yield Started(len(chosen), "steps")
     work = Work(np.array(values, order="C"), named(class_names, values), place)
     for step in chosen:

@@ -44,6 +44,6 @@ def parse_step(text: str) -> CleanStep:
     return kind.parse(argument.strip(), classes)
 
 
-def parse_steps(texts: Iterable[str]) -> tuple[CleanStep, ...]:
-    """Read several steps in order."""
-    return tuple(parse_step(text) for text in texts)
+def parse_steps(steps: Iterable[CleanStep | str]) -> tuple[CleanStep, ...]:
+    """Read several steps in order; those that are steps already stay as they are."""
+    return tuple(parse_step(step) if isinstance(step, str) else step for step in steps)

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from napari_medpatch.infer.clean.amount import Length
 from napari_medpatch.infer.clean.reach import check_reach
 from napari_medpatch.infer.clean.step import CleanStep
-from napari_medpatch.infer.clean.work import Mask, Work, slabs
+from napari_medpatch.infer.clean.work import Mask, Work, around, slabs
 
 MOST_VOXELS = 64  # a Gaussian reaches four times as far
 _TRUNCATE = 4.0
@@ -47,8 +47,7 @@ class Smooth(CleanStep):
         if not boxes:
             return
         reach = [math.ceil(_TRUNCATE * sigma) for sigma in sigmas]
-        box = _around(list(boxes.values()), reach, work.mask.shape)
-        view = work.mask[box]
+        view = work.mask[around(list(boxes.values()), reach, work.mask.shape)]
         before = view.copy()
         ours = np.zeros(256, bool)
         ours[[0, *values]] = True
@@ -74,15 +73,6 @@ class Smooth(CleanStep):
     def parse(cls, argument: str, classes: tuple[str, ...]) -> Self:
         """Read ``"1.5mm"``."""
         return cls(classes, Length.parse(argument))
-
-
-def _around(boxes: Sequence[tuple[slice, ...]], reach: Sequence[int], shape: Sequence[int]) -> tuple[slice, ...]:
-    """Return the box around boxes, grown by what a Gaussian reaches."""
-    result = []
-    for axis, (far, size) in enumerate(zip(reach, shape, strict=True)):
-        start, stop = min(box[axis].start for box in boxes), max(box[axis].stop for box in boxes)
-        result.append(slice(max(0, start - far), min(size, stop + far)))
-    return tuple(result)
 
 
 def _smoothed(part: Mask, values: Sequence[int], sigmas: Sequence[float]) -> Mask:

@@ -100,7 +100,9 @@ class Work:
         found = find_objects(self.mask, max_label=max(values, default=0))
         return {value: found[value - 1] for value in values if found[value - 1] is not None}
 
-    def by_class(self, classes: Sequence[str], treat: Callable[[Mask, int], Iterator[float]]) -> Iterator[float]:
+    def by_class(
+        self, classes: Sequence[str], treat: Callable[[Mask, int], Iterator[float]], reach: Sequence[int] = ()
+    ) -> Iterator[float]:
         """Treat each class in its bounding box and yield the share done.
 
         Parameters
@@ -109,11 +111,22 @@ class Work:
             Which; all by default.
         treat : callable
             ``treat(view, value)`` changes the part of the mask in place and yields its own share.
+        reach : sequence of int, optional
+            Voxels around the box that ``treat`` sees too, along each axis.
         """
         boxes = self.boxes(self.values_of(classes))
         for index, (value, box) in enumerate(boxes.items()):
-            for share in treat(self.mask[box], value):
+            for share in treat(self.mask[around([box], reach, self.mask.shape) if reach else box], value):
                 yield (index + share) / len(boxes)
+
+
+def around(boxes: Sequence[tuple[slice, ...]], reach: Sequence[int], shape: Sequence[int]) -> tuple[slice, ...]:
+    """Return the box around boxes with its surroundings, as far as the mask goes."""
+    result = []
+    for axis, (far, size) in enumerate(zip(reach, shape, strict=True)):
+        start, stop = min(box[axis].start for box in boxes), max(box[axis].stop for box in boxes)
+        result.append(slice(max(0, start - far), min(size, stop + far)))
+    return tuple(result)
 
 
 def named(names: Sequence[str], mask: Mask) -> list[str]:

@@ -14,9 +14,10 @@ from napari_medpatch.io.array_source import ArraySource
 from napari_medpatch.io.export import check_output, write_mask, write_volume
 from napari_medpatch.io.export_job import exporting_mask, exporting_probabilities, exporting_volume
 from napari_medpatch.io.export_options import ExportOptions, window_of
-from napari_medpatch.io.export_steps import finish, in_thread
+from napari_medpatch.io.export_steps import in_thread
 from napari_medpatch.io.labels_file import read_labels
 from napari_medpatch.io.volume import VolumeSource
+from napari_medpatch.steps import finish
 
 RNG = np.random.default_rng(0)
 ALL = ["m.nii.gz", "m.nrrd", "m.seg.nrrd", "m.mha", "m.stl", "m.ply", "m.ome.tiff", "slices"]
