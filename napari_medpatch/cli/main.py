@@ -94,6 +94,9 @@ def _guarded(arguments: argparse.Namespace) -> int:
         return code
     except MedPatchError as error:
         return _fail(str(error), error.exit_code, arguments.debug)
+    except PermissionError as error:
+        # Writing has sentences of its own; what is left are looks into folders that this user may not enter.
+        return _fail(f"{error.filename or 'a file'} cannot be read (no permission).", 2, arguments.debug)
     except MemoryError:
         return _fail(
             "not enough memory for this input; close other programs or use a smaller input", 2, arguments.debug

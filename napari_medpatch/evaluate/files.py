@@ -85,7 +85,7 @@ def evaluate_files(
         If the report cannot be written.
     """
     if report is not None:
-        check_writable(report / REPORT)
+        check_writable(report / REPORT, folder=False)
     maps = prediction_map or ClassMap(), truth_map or ClassMap()
     with _opened(image, truth or prediction) as (source, picture):
         loaded = yield from working(wait_for(_load, prediction, truth, source, ignore, sparse_truth, maps))

@@ -71,11 +71,21 @@ def atomic_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
-def check_writable(path: str | os.PathLike[str]) -> None:
-    """Raise :class:`OutputError` now if ``path`` could not be written later; leaves nothing behind."""
+def check_writable(path: str | os.PathLike[str], *, folder: bool | None = None) -> None:
+    """Raise :class:`OutputError` now if ``path`` could not be written later; leaves no file behind.
+
+    Parameters
+    ----------
+    path : path-like
+        File or folder to write.
+    folder : bool, optional
+        Which of the two, where that is known: neither replaces the other.
+    """
     target = Path(path)
     with _os_errors(target):
         target.parent.mkdir(parents=True, exist_ok=True)
+        if folder is not None and target.exists() and target.is_dir() != folder:
+            raise FileExistsError(errno.EEXIST, "a file or folder of that name", str(target))
         if target.is_dir() and not os.access(target, os.W_OK):
             raise PermissionError(errno.EACCES, "folder not writable", str(target))
         handle, name = tempfile.mkstemp(prefix=".tmp-", dir=target.parent)
@@ -99,6 +109,8 @@ def _swap_folders(temporary: Path, target: Path) -> None:
     if not target.exists():
         os.replace(temporary, target)
         return
+    if not target.is_dir():
+        raise FileExistsError(errno.EEXIST, "a file of that name", str(target))
     old = Path(tempfile.mkdtemp(prefix=".old-", suffix="-" + target.name, dir=target.parent))
     os.replace(target, old / "previous")
     try:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 from napari_medpatch.errors import UnsupportedFormatError, WrongKindError
 from napari_medpatch.events import Finished, Job, run
 from napari_medpatch.io.itk_header import header_beside
+from napari_medpatch.io.reading import reading
 from napari_medpatch.io.signature import READABLE, is_gzipped, read_head, refuse, signature
 from napari_medpatch.io.source import Kind
 
@@ -63,7 +64,8 @@ def detect(path: str | Path, *, kind: Kind | None = None) -> Detected:
         If it cannot be read as ``kind``.
     """
     path = Path(path).expanduser()
-    found = _detect_folder(path) if path.is_dir() else _detect_file(path, kind)
+    with reading(path):
+        found = _detect_folder(path) if path.is_dir() else _detect_file(path, kind)
     if kind is not None and found.kind != kind:
         return _as_kind(found, kind)
     return found

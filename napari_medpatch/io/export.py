@@ -152,7 +152,7 @@ def check_output(path: str | os.PathLike[str], source: Source, kind: ResultKind 
         check_replaceable(Path(path))
     if found == DICOM_SEG:
         check_identified(source)
-    check_writable(path)
+    check_writable(path, folder=found == PNG_SERIES)
 
 
 def export_path(

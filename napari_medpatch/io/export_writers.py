@@ -133,6 +133,7 @@ def _ome(part: Part) -> Steps:
             channel_names=note.class_names if channels else (),
             axes=f"C{axes}" if channels else axes,
             note=note,
+            atomic=False,
         ),
     )
 

@@ -8,6 +8,7 @@ import hashlib
 import os
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,7 @@ def write_ome_tiff(
     channel_names: Sequence[str] = (),
     axes: str | None = None,
     note: ExportNote | None = None,
+    atomic: bool = True,
 ) -> Path:
     """Write values as OME-TIFF, compressed without loss, tiled and with sub-resolutions when a side is over 2048.
 
@@ -57,6 +59,8 @@ def write_ome_tiff(
         channel names as entries, ``ZYX`` if there are three pixel sizes, ``CYX`` otherwise.
     note : ExportNote, optional
         What the values are.
+    atomic : bool
+        Write the file whole or not at all; False for who sees to that himself.
 
     Returns
     -------
@@ -77,7 +81,7 @@ def write_ome_tiff(
     metadata["UUID"] = _identity(array, metadata)
     levels = list(_levels(array, order))
     options = _options(array.shape, order)
-    with atomic_file(target) as temporary:
+    with atomic_file(target) if atomic else nullcontext(target) as temporary:
         big = array.nbytes > 2**31
         with tifffile.TiffWriter(temporary, ome=True, bigtiff=big) as tiff:
             calibration = _resolution(pixel_size, unit)

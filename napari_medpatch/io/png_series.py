@@ -137,9 +137,9 @@ def check_replaceable(folder: Path) -> None:
 def is_png_series(folder: Path) -> bool:
     """Return whether a folder holds slices of this package."""
     index = folder / INDEX_NAME
-    if not index.is_file() or index.stat().st_size > 64 << 20:
-        return False
     try:
+        if not index.is_file() or index.stat().st_size > 64 << 20:
+            return False
         return bool(json.loads(index.read_text(encoding="utf-8")).get("format") == FORMAT_NAME)
     except (OSError, ValueError, AttributeError):
         return False

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari_medpatch.errors import BundleError
-from napari_medpatch.io.atomic import atomic_folder
+from napari_medpatch.io.atomic import atomic_folder, check_writable
 from napari_medpatch.models.card import SPEC_VERSION, THRESHOLD, ModelCard, card_from_config
 from napari_medpatch.models.monai_bundle import is_monai_bundle, monai_card
 from napari_medpatch.models.network_facts import check_foreign, network_facts
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 CONFIG_NAME = "config.json"
 README_NAME = "README.md"
+_OF_THE_DESKTOP = (".DS_Store", "Thumbs.db", "desktop.ini")
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,6 +174,25 @@ def _foreign(folder: Path, card: ModelCard) -> Bundle:
     return Bundle(folder, card)
 
 
+def check_bundle_folder(folder: str | os.PathLike[str]) -> None:
+    """Raise now what writing a bundle to a folder would raise after hours of work.
+
+    Raises
+    ------
+    BundleError
+        If the folder holds other files than those of a model, which would be lost.
+    OutputError
+        If it is a file, or cannot be written.
+    """
+    from napari_medpatch.models.torchscript import TORCHSCRIPT_NAME
+
+    target = Path(folder)
+    check_writable(target, folder=True)
+    found = {path.name for path in target.iterdir()} if target.is_dir() else set()
+    if found - {CONFIG_NAME, README_NAME, TORCHSCRIPT_NAME, WEIGHTS_NAME, *_OF_THE_DESKTOP}:
+        raise BundleError(f"{target} holds other files than a model's; choose a new folder for the model.")
+
+
 def save_bundle(
     folder: str | os.PathLike[str],
     card: ModelCard,
@@ -202,7 +222,7 @@ def save_bundle(
     Raises
     ------
     BundleError
-        If the network is not the one the card describes.
+        If the network is not the one the card describes, or the folder holds other files than those of a model.
     OutputError
         If the folder cannot be written.
     """
@@ -211,6 +231,7 @@ def save_bundle(
     target = Path(folder)
     card = replace(card, name=target.resolve().name)
     _check_fits(card, model)
+    check_bundle_folder(target)
     with atomic_folder(target) as temporary:
         card = replace(card, weights_sha256=write_weights(temporary / WEIGHTS_NAME, model, half=half))
         if torchscript:

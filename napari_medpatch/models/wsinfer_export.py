@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from napari_medpatch.errors import BundleError
 from napari_medpatch.io.atomic import atomic_folder
-from napari_medpatch.models.bundle import CONFIG_NAME, README_NAME, Bundle
+from napari_medpatch.models.bundle import CONFIG_NAME, README_NAME, Bundle, check_bundle_folder
 from napari_medpatch.models.card import ModelCard
 from napari_medpatch.models.torchscript import (
     TORCHSCRIPT_NAME,
@@ -22,7 +22,6 @@ from napari_medpatch.models.torchscript import (
     quiet_torchscript,
     traced_bytes,
 )
-from napari_medpatch.models.weights_file import WEIGHTS_NAME
 
 if TYPE_CHECKING:
     import torch
@@ -124,9 +123,7 @@ def _refuse_to_replace(bundle: Bundle, target: Path) -> None:
     """Refuse a folder whose replacement would destroy the model itself or anything that is no model."""
     if bundle.weights is None and target.resolve() == bundle.path.resolve():
         raise BundleError(f"{target} is the folder of {bundle.card.name} itself; choose another to export it to.")
-    found = {path.name for path in target.iterdir()} if target.is_dir() else set()
-    if found - {CONFIG_NAME, README_NAME, TORCHSCRIPT_NAME, WEIGHTS_NAME}:
-        raise BundleError(f"{target} holds other files than a model's; choose a new folder to export to.")
+    check_bundle_folder(target)
 
 
 def _exported_card(card: ModelCard, name: str) -> ModelCard:

@@ -15,6 +15,7 @@ from napari_medpatch.annotate.sparse import SparseLabels
 from napari_medpatch.errors import LabelsError
 from napari_medpatch.events import Finished, Job
 from napari_medpatch.io.source import Source
+from napari_medpatch.models.bundle import check_bundle_folder
 from napari_medpatch.train.config import FineTuneSettings
 from napari_medpatch.train.fine_tune_result import FineTuneResult
 from napari_medpatch.train.fine_tune_run import FineTuneRun
@@ -72,9 +73,11 @@ def fine_tune(
     BundleError, WrongKindError, MissingSpacingError
         If base and image do not go together, or the image's pixel size is needed and unknown.
     OutputError
-        If ``out`` cannot be written.
+        If ``out`` cannot be written; a folder with other files than those of a model is a ``BundleError``.
     """
     settings = settings or FineTuneSettings()
+    if out is not None:
+        check_bundle_folder(out)
     given = replace(labels.snapshot(), class_names=names_after_base(labels.class_names, base))
     painted = _checked_paint(given, source)
     accepted = given.accepted_only() if settings.use_accepted and given.origins is not None else None

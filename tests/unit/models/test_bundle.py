@@ -88,12 +88,23 @@ def test_readme_is_written_from_the_card_or_taken(tmp_path: Path, saved: Bundle)
     assert (own.path / "README.md").read_text() == "# mine\n"
 
 
-def test_saving_again_replaces_the_folder(saved: Bundle) -> None:
-    (saved.path / "stray.txt").write_text("old")
+def test_saving_again_replaces_the_model(saved: Bundle) -> None:
+    (saved.path / "torchscript_model.pt").write_text("old")
+    (saved.path / ".DS_Store").write_text("")
     again = save_bundle(saved.path, replace(CARD, licence="CC0"), trained())
     assert load_bundle(again.path).card.licence == "CC0"
     assert sorted(os.listdir(saved.path)) == ["README.md", "config.json", "model.safetensors"]
     assert os.listdir(saved.path.parent) == ["lungs"]
+
+
+def test_saving_never_replaces_what_is_no_model(saved: Bundle) -> None:
+    (saved.path / "notes.txt").write_text("mine")
+    with pytest.raises(BundleError, match="holds other files than a model's"):
+        save_bundle(saved.path, CARD, trained())
+    assert (saved.path / "notes.txt").read_text() == "mine"
+    with pytest.raises(OutputError, match="in the way"):
+        save_bundle(saved.path / "notes.txt", CARD, trained())
+    assert load_bundle(saved.path).card.licence == CARD.licence
 
 
 def test_altered_weights_are_refused(saved: Bundle) -> None:
