@@ -95,7 +95,8 @@ def test_file_names_find_their_writer(
 
 
 def test_preferences_have_defaults_and_descriptions(manifest: PluginManifest) -> None:
-    for section in (manifest.contributions.configurations or {}).values():
+    assert manifest.contributions.configurations
+    for section in manifest.contributions.configurations.values():
         for key, item in section.properties.items():
             assert item.default is not None, key
             assert item.description, key

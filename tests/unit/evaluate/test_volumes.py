@@ -34,6 +34,7 @@ def test_values_agree_with_numpy(seed: int) -> None:
     image = np.random.default_rng(seed).normal(1000, 30, mask.shape).astype(np.float32)
     image[mask == 2] -= 5000
     result = measured(mask, image=image)
+    assert [row["class"] for row in result.class_rows()] == [1, 2]
     for row in result.class_rows():
         inside = image[mask == row["class"]].astype(np.float64)
         assert row["mean"] == pytest.approx(inside.mean())

@@ -39,7 +39,7 @@ def eye(tmp_path: Path) -> Path:
     return tmp_path / "eye.png"
 
 
-def same_volume(first: Path, second: Path) -> None:
+def assert_same_volume(first: Path, second: Path) -> None:
     a, b = nib.load(first), nib.load(second)
     assert np.array_equal(np.asarray(a.dataobj), np.asarray(b.dataobj))
     np.testing.assert_allclose(a.affine, b.affine)
@@ -47,7 +47,7 @@ def same_volume(first: Path, second: Path) -> None:
 
 def test_volume_to_nifti_keeps_values_and_grid(tmp_path, ct):
     assert export_path(ct, tmp_path / "copy.nii") == tmp_path / "copy.nii"
-    same_volume(ct, tmp_path / "copy.nii")
+    assert_same_volume(ct, tmp_path / "copy.nii")
     assert nib.load(tmp_path / "copy.nii").get_data_dtype() == np.int16
 
 
@@ -67,7 +67,7 @@ def test_mask_through_ome_tiff_comes_back_on_the_grid_of_its_image(tmp_path, ct,
     assert (note.kind, note.class_names) == ("mask", ("lung", "heart"))
     assert tifffile.imread(tmp_path / "mask.ome.tiff").dtype == np.uint8
     export_path(tmp_path / "mask.ome.tiff", tmp_path / "back.nii.gz", like=ct)
-    same_volume(mask, tmp_path / "back.nii.gz")
+    assert_same_volume(mask, tmp_path / "back.nii.gz")
 
 
 def test_probabilities_keep_their_classes(tmp_path, ct):
@@ -77,7 +77,7 @@ def test_probabilities_keep_their_classes(tmp_path, ct):
     assert np.array_equal(tifffile.imread(tmp_path / "p.ome.tiff"), maps)
     assert read_ome_geometry(tmp_path / "p.ome.tiff").channel_names == ("a", "b")
     export_path(tmp_path / "p.ome.tiff", tmp_path / "q.nii", like=ct)
-    same_volume(tmp_path / "p.nii.gz", tmp_path / "q.nii")
+    assert_same_volume(tmp_path / "p.nii.gz", tmp_path / "q.nii")
     export_path(tmp_path / "p.ome.tiff", tmp_path / "r.nii")
     assert nib.load(tmp_path / "r.nii").shape[3] == 2
 
@@ -201,4 +201,4 @@ def test_real_mask_to_ome_tiff_and_back(tmp_path, real_data):
     labels = real_data / "ct" / "CIP_10002K_lungs-64.nii.gz"
     export_path(labels, tmp_path / "m.ome.tiff", like=image)
     export_path(tmp_path / "m.ome.tiff", tmp_path / "m.nii.gz", like=image)
-    same_volume(labels, tmp_path / "m.nii.gz")
+    assert_same_volume(labels, tmp_path / "m.nii.gz")

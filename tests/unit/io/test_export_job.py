@@ -87,7 +87,9 @@ def test_a_photograph_per_class(tmp_path):
     mask = RNG.integers(0, 3, (4, 5)).astype(np.uint8)
     options = ExportOptions(per_class=True)
     job = exporting_mask(mask, source, tmp_path / "m.png", class_names=("disc", "cup"), options=options)
-    for value, path in enumerate(run(job).paths, start=1):
+    paths = run(job).paths
+    assert len(paths) == 2
+    for value, path in enumerate(paths, start=1):
         with Image.open(path) as picture:
             assert np.array_equal(np.array(picture), mask == value)
 

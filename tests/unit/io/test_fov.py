@@ -117,7 +117,9 @@ def test_histology_has_no_field_of_view():
 
 
 def test_vessels_of_all_real_eyes_lie_inside(real_data):
-    for path in sorted((real_data / "fundus" / "chasedb1").glob("*.jpg")):
+    paths = sorted((real_data / "fundus" / "chasedb1").glob("*.jpg"))
+    assert paths
+    for path in paths:
         mask = PhotoSource(path).fov_mask()
         vessels = PhotoSource(path.with_name(f"{path.stem}_1stHO.png")).array[..., 0] > 0
         assert 0.68 < mask.mean() < 0.72, path.name

@@ -35,7 +35,9 @@ FINE = picture(513, 769)
 PYRAMID = [FINE, shrunk(FINE, 256, 384)]  # 513 / 256 is no whole number: OpenSlide blends
 
 
-def compare(path: Path, *, entry: Path | None = None, direct: bool | None = None, count: int = 12) -> None:
+def assert_equals_openslide(
+    path: Path, *, entry: Path | None = None, direct: bool | None = None, count: int = 12
+) -> None:
     """Compare random boxes of every stored level with OpenSlide."""
     with open_source(path) as source, openslide.OpenSlide(entry or path) as slide:
         assert isinstance(source, OpenSlideSource)
@@ -55,7 +57,7 @@ def compare(path: Path, *, entry: Path | None = None, direct: bool | None = None
 @pytest.mark.parametrize("name", REAL_SLIDES)
 def test_every_level_of_the_real_slides_equals_openslide(real_data: Path, name: str) -> None:
     path = real_data / name
-    compare(path, entry=sorted(path.iterdir())[0] if path.is_dir() else path)
+    assert_equals_openslide(path, entry=sorted(path.iterdir())[0] if path.is_dir() else path)
 
 
 def test_every_slide_of_the_folder_is_compared(real_data: Path) -> None:
@@ -68,10 +70,10 @@ def test_the_ome_tiff_that_openslide_refuses_equals_its_pages(real_data: Path) -
     path = real_data / "wsi/instanseg_HE_example.ome.tif"
     with pytest.raises(openslide.OpenSlideError):
         openslide.OpenSlide(path)
-    compare_with_pages(path)
+    assert_equals_pages(path)
 
 
-def compare_with_pages(path: Path) -> None:
+def assert_equals_pages(path: Path) -> None:
     """Compare random boxes of every stored level with what tifffile reads as a whole."""
     with open_source(path) as source, tifffile.TiffFile(path) as tif:
         levels = tif.series[0].levels if len(tif.series) == 1 else list(tif.pages)
@@ -94,7 +96,7 @@ def compare_with_pages(path: Path) -> None:
     {"compression": "zstd"},
 ], ids=["444", "422", "420", "rgb", "deflate", "lzw", "zstd"])  # fmt: skip
 def test_tiles_of_any_size_and_codec(tmp_path: Path, tile: tuple[int, int], options: dict[str, Any]) -> None:
-    compare(write_pyramid(tmp_path / "a.tif", PYRAMID, tile=tile, **options), direct=True, count=5)
+    assert_equals_openslide(write_pyramid(tmp_path / "a.tif", PYRAMID, tile=tile, **options), direct=True, count=5)
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 300), (257, 513), (255, 241), (1023, 3)])
@@ -102,7 +104,7 @@ def test_tiles_of_any_size_and_codec(tmp_path: Path, tile: tuple[int, int], opti
 def test_awkward_sizes(tmp_path: Path, shape: tuple[int, int], compression: str | None) -> None:
     pixels = picture(*shape)
     path = write_pyramid(tmp_path / "a.tif", [pixels], tile=(256, 256), compression=compression)
-    compare(path, direct=True)
+    assert_equals_openslide(path, direct=True)
 
 
 @pytest.mark.parametrize("compression", ["jpeg", "lzw"])
@@ -110,7 +112,7 @@ def test_bigtiff(tmp_path: Path, compression: str) -> None:
     with tifffile.TiffWriter(tmp_path / "a.tif", bigtiff=True) as writer:
         for index, pixels in enumerate(PYRAMID):
             writer.write(pixels, tile=(256, 256), compression=compression, subfiletype=index, photometric="rgb")
-    compare(tmp_path / "a.tif", direct=True)
+    assert_equals_openslide(tmp_path / "a.tif", direct=True)
 
 
 @pytest.mark.parametrize("compression", ["jpeg", "deflate", None])
@@ -121,12 +123,12 @@ def test_big_endian_files_equal_their_pages(tmp_path: Path, compression: str | N
             writer.write(
                 pixels, tile=(256, 256), compression=compression, subfiletype=index, photometric="rgb", metadata=None
             )
-    compare_with_pages(tmp_path / "a.tif")
+    assert_equals_pages(tmp_path / "a.tif")
 
 
 @pytest.mark.parametrize("subsampling", [(1, 1), (2, 1), (2, 2)])
 def test_jpeg_tables_shared_by_all_tiles(tmp_path: Path, subsampling: tuple[int, int]) -> None:
-    compare(write_shared_tables(tmp_path / "a.tif", FINE, subsampling), direct=True)
+    assert_equals_openslide(write_shared_tables(tmp_path / "a.tif", FINE, subsampling), direct=True)
 
 
 @pytest.mark.parametrize("tile", [(240, 240), (256, 256)])
@@ -139,7 +141,7 @@ def test_aperio_slides(tmp_path: Path, compression: Any, tile: tuple[int, int]) 
                 pixels, photometric="rgb", compression=compression, tile=tile, metadata=None,
                 description=APERIO.format(769, 513),
             )  # fmt: skip
-    compare(path, direct=True)
+    assert_equals_openslide(path, direct=True)
     with open_source(path) as source:
         assert source.spacing is not None
         assert source.spacing.values == (0.499, 0.499)
@@ -161,7 +163,7 @@ def test_missing_tiles_are_what_openslide_makes_of_them(
         compression=compression,
         **options,
     )
-    compare(path)
+    assert_equals_openslide(path)
     with open_source(path) as source:
         assert source.metadata["direct_levels"] == (1 if aperio else 2)
 
@@ -171,4 +173,4 @@ def test_a_page_that_only_openslide_cannot_read_is_read_without_it(tmp_path: Pat
     path = write_pyramid(tmp_path / "a.tif", PYRAMID, tile=(240, 240), compression=None)
     with openslide.OpenSlide(path) as slide, pytest.raises(openslide.OpenSlideError, match="Invalid tile byte count"):
         slide.read_region((0, 0), 0, slide.dimensions)
-    compare_with_pages(path)
+    assert_equals_pages(path)

@@ -57,15 +57,15 @@ HEADS = ("resnet10t", "vit_tiny_patch16_224", "convnext_atto", "inception_v4", "
 @pytest.mark.slow
 @pytest.mark.parametrize("architecture", HEADS)
 def test_heads_of_all_names(tmp_path: Path, architecture: str) -> None:
-    check(tmp_path, architecture, "")
+    assert_weights_load(tmp_path, architecture, "")
 
 
 @pytest.mark.parametrize("prefix", ["", "model.", "module.backbone."])
 def test_users_weights_load_into_timm_networks(tmp_path: Path, prefix: str) -> None:
-    check(tmp_path, "mobilenetv2_035", prefix)
+    assert_weights_load(tmp_path, "mobilenetv2_035", prefix)
 
 
-def check(folder: Path, architecture: str, prefix: str) -> None:
+def assert_weights_load(folder: Path, architecture: str, prefix: str) -> None:
     torch.manual_seed(0)
     network = build_classifier(architecture, 3).eval()
     state = {prefix + key: tensor.clone() for key, tensor in network.state_dict().items()}

@@ -1,5 +1,8 @@
 """What was changed can be counted, undone and redone exactly."""
 
+import threading
+from collections.abc import Iterator
+
 import numpy as np
 import pytest
 
@@ -9,6 +12,8 @@ from napari_medpatch.infer.clean.changes import compare
 from napari_medpatch.infer.clean.delta import MaskDelta
 from napari_medpatch.infer.clean.history import CleanHistory
 from napari_medpatch.infer.clean.job import CleanResult, clean_up
+from napari_medpatch.infer.clean.smooth import Smooth
+from napari_medpatch.infer.clean.work import Work
 from napari_medpatch.io.array_source import ArraySource
 
 
@@ -121,11 +126,23 @@ def test_the_job_announces_its_steps_records_them_and_leaves_its_input_alone() -
     ) + sum(result.changes[1].added.values())
 
 
-def test_a_stopped_job_stops_at_once() -> None:
-    job = clean_up((1.0, 1.0, 1.0), random_mask(3), ["smooth:2mm"] * 5)
-    next(job)
-    next(job)
+def test_a_job_stops_at_once_though_a_step_takes_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    gate, ended = threading.Event(), list[bool]()
+
+    def take_long(_step: Smooth, _work: Work) -> Iterator[float]:
+        ended.append(gate.wait(20))
+        yield 1.0
+
+    monkeypatch.setattr(Smooth, "apply", take_long)
+    mask = random_mask(3)
+    kept = mask.copy()
+    job = clean_up((1.0, 1.0, 1.0), mask, ["smooth:2mm"] * 5)
+    assert [type(next(job)) for _ in range(3)] == [Started, Working, Working]
     job.close()
+    assert ended == []
+    assert next(job, None) is None
+    assert np.array_equal(mask, kept)
+    gate.set()
 
 
 def test_values_without_a_name_get_one() -> None:

@@ -81,12 +81,16 @@ def test_a_volume_without_lungs_gives_an_empty_mask_and_a_note() -> None:
 def test_it_can_be_stopped_at_every_event(tmp_path: Path) -> None:
     thorax, bundle = make_thorax((20, 40, 48), spacing=(12.0, 8.0, 8.0)), coarse(tmp_path)
     source = ArraySource(thorax.hu[8:14], "volume", spacing=(12.0, 8.0, 8.0))
-    count = sum(1 for _ in segment(source, bundle))
-    for stop in range(1, count, max(1, count // 4)):
-        job = segment(source, bundle)
+    *events, finished = segment(source, bundle)
+    assert finished.result.mask.any()
+    for stop in range(1, len(events), max(1, len(events) // 4)):
+        job = segment(source, bundle, parts=tmp_path / "parts")
         for _ in range(stop):
-            next(job)
+            assert not isinstance(next(job), Finished)
         job.close()
+        assert next(job, None) is None
+    resumed = run(segment(source, bundle, parts=tmp_path / "parts"))
+    assert np.array_equal(resumed.mask, finished.result.mask)
 
 
 @pytest.mark.parametrize(
