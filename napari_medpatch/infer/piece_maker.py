@@ -61,7 +61,8 @@ class PieceMaker:
         values = from_working(part, output, piece, origin=need.start)
         made = self.decide(values, self.threshold, maps=self.maps, uncertainty=self.uncertainty)
         if self.air_edge is not None and isinstance(self.plan.image, VolumeImage):
-            near = near_border(part, output, piece, need.start)
+            hu = self.plan.image.working_values[need.slices]
+            near = near_border(part, hu, output, piece, need.start)
             sharpen_edges(made.labels, values, self.plan.image.values(piece), self.air_edge, near)
         if self.plan.keep is not None:
             outside = ~self.plan.keep[piece.slices]

@@ -39,17 +39,28 @@ def _grid(step: float) -> WorkingGrid:
     return WorkingGrid.centred((1, 1, 24), (1.0, 1.0, step))
 
 
+_AIR = np.full((1, 1, 6), -800, np.float32)
+
+
 def test_only_voxels_between_two_working_voxels_of_different_sign_are_near_a_border() -> None:
     relative = np.array([5, 5, 0.5, -5, -5, -5], np.float32).reshape(1, 1, 1, -1)
-    near = near_border(relative, _grid(4.0), Box.whole((1, 1, 24)), (0, 0, 0))
+    near = near_border(relative, _AIR, _grid(4.0), Box.whole((1, 1, 24)), (0, 0, 0))
     # Centres of working voxels lie at 1.5, 5.5, 9.5, 13.5 …; the sign changes between 9.5 and 13.5.
     assert np.flatnonzero(near).tolist() == [10, 11, 12, 13]
+
+
+def test_the_networks_border_stays_where_the_organ_beside_it_is_opaque() -> None:
+    relative = np.array([-5, 0.5, 5, 5, 0.5, -5], np.float32).reshape(1, 1, 1, -1)
+    hu = np.array([40, 40, 40, -800, -800, 40], np.float32).reshape(1, 1, -1)
+    near = near_border(relative, hu, _grid(4.0), Box.whole((1, 1, 24)), (0, 0, 0))
+    # Consolidation ends between 1.5 and 5.5, aerated lung between 17.5 and 21.5.
+    assert np.flatnonzero(near).tolist() == [18, 19, 20, 21]
 
 
 def test_half_sure_opacities_inside_stay_and_pieces_agree() -> None:
     relative = np.array([-5, 0.5, 0.5, 0.5, 0.5, -5], np.float32).reshape(1, 1, 1, -1)
     grid, whole = _grid(4.0), Box.whole((1, 1, 24))
-    near = near_border(relative, grid, whole, (0, 0, 0))
+    near = near_border(relative, _AIR, grid, whole, (0, 0, 0))
     labels = np.ones((1, 1, 24), np.uint8)
     sharpen_edges(labels, np.full((1, 1, 1, 24), 0.5, np.float32), np.full((1, 1, 24), 30), -500.0, near)
     assert labels[0, 0, 6:18].all(), "fluid in the lung"
@@ -57,8 +68,9 @@ def test_half_sure_opacities_inside_stay_and_pieces_agree() -> None:
     piece = Box((0, 0, 5), (1, 1, 12))
     need = grid.working_box(piece)
     part = relative[(slice(None), *need.slices)]
-    np.testing.assert_array_equal(near_border(part, grid, piece, need.start), near[piece.slices])
+    np.testing.assert_array_equal(near_border(part, _AIR[need.slices], grid, piece, need.start), near[piece.slices])
 
 
 def test_a_network_on_the_images_own_voxels_has_no_border_between_them() -> None:
-    assert near_border(np.ones((1, 1, 1, 24), np.float32), _grid(1.0), Box.whole((1, 1, 24)), (0, 0, 0)) is None
+    relative, hu = np.ones((1, 1, 1, 24), np.float32), np.full((1, 1, 24), -800, np.float32)
+    assert near_border(relative, hu, _grid(1.0), Box.whole((1, 1, 24)), (0, 0, 0)) is None
