@@ -1,6 +1,7 @@
 """A segmentation under way: blocks through the network, onto the mask's grid, cleaned."""
 
 import math
+import time
 from collections import deque
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from typing import Any
@@ -24,6 +25,9 @@ from napari_medpatch.infer.segment_plan import SegmentPlan
 from napari_medpatch.infer.working_image import VolumeImage
 from napari_medpatch.patience import patiently, saying
 from napari_medpatch.steps import telling
+
+_LAST_PIECES_S = 0.3
+"""How long a job that is closed may go on to finish a block; people who stop it wait for a second at most."""
 
 
 class SegmentRun:
@@ -155,13 +159,27 @@ class SegmentRun:
 
     def _finish(self, box: Box, relative: FloatArray, region: Box) -> Iterator[Event]:
         """Bring a block to the mask's grid, piece by piece, and keep it."""
-        for piece in self.maker.pieces(box):
-            made = self.maker.make(piece, relative, region)
-            self.canvas.put(piece, made)
-            self._advance(piece.size)
-            yield BlockSegmented(self.done, piece, made.labels, made.probabilities, made.uncertainty)
-        if self.store.keeps:
-            self.store.add(box, self.canvas.planes(box))
+        pieces = deque(self.maker.pieces(box))
+        try:
+            while pieces:
+                yield self._next_piece(pieces, relative, region)
+        except GeneratorExit:
+            # The network's part is done, and only whole blocks are kept.
+            end = time.monotonic() + _LAST_PIECES_S
+            while pieces and time.monotonic() < end:
+                self._next_piece(pieces, relative, region)
+            raise
+        finally:
+            if not pieces and self.store.keeps:
+                self.store.add(box, self.canvas.planes(box))
+
+    def _next_piece(self, pieces: deque[Box], relative: FloatArray, region: Box) -> BlockSegmented:
+        """Make the first of the pieces and take it off the list."""
+        made = self.maker.make(pieces[0], relative, region)
+        piece = pieces.popleft()
+        self.canvas.put(piece, made)
+        self._advance(piece.size)
+        return BlockSegmented(self.done, piece, made.labels, made.probabilities, made.uncertainty)
 
     def _load(self) -> list[Box]:
         """Take in the blocks of an earlier run; returns their places."""
