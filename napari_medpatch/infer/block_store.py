@@ -101,6 +101,11 @@ class BlockStore:
         return (box, planes) if about.get("fingerprint") == self._fingerprint else None
 
 
+def has_blocks(folder: Path) -> bool:
+    """Return whether finished blocks lie in a folder, for a run that goes on."""
+    return any(folder.rglob("block-*.npz"))
+
+
 def remove_blocks(folder: Path) -> None:
     """Delete the blocks of a run whose result is safe; those of its axes too, where it averaged several."""
     for place in (*folder.glob("axis-*"), folder):

@@ -25,7 +25,7 @@ def segment_result(run: "SegmentRun", bundle: "Bundle", settings: SegmentSetting
         "slice_axis": plan.slice_axis,
         "tiling": plan.tiling.kind,
         "pass": run.network.kind,
-        "blocks": len(run.cores),
+        "blocks": run.total,
         "resumed_blocks": run.resumed,
         "air_skipped": round(run.skipped / max(1, canvas.mask.size), 4),
         "threshold": run.maker.threshold,

@@ -1,11 +1,14 @@
 """The Paint & learn tab: sparse labels, and a model that learns from them."""
 
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 from qtpy.QtWidgets import QLineEdit, QSpinBox, QVBoxLayout
 
-from napari_medpatch.events import Event, StepDone
+from napari_medpatch.errors import MedPatchError
+from napari_medpatch.events import Event, Job, StepDone
 from napari_medpatch.plugin.accepted import accepted_of
+from napari_medpatch.plugin.early_imports import import_for_labels, import_torch
 from napari_medpatch.plugin.form import add_row, new_form
 from napari_medpatch.plugin.interpolate_box import InterpolateBox
 from napari_medpatch.plugin.job_row import JobRow, scores_in_words
@@ -17,11 +20,8 @@ from napari_medpatch.plugin.loss_plot import LossPlot
 from napari_medpatch.plugin.model_chooser import ModelChooser
 from napari_medpatch.plugin.origin_box import OriginBox
 from napari_medpatch.plugin.settings import keep, preference
-from napari_medpatch.plugin.strokes import sparse, training
+from napari_medpatch.plugin.strokes import model_folder, sparse, training
 from napari_medpatch.plugin.tab import Tab
-
-if TYPE_CHECKING:
-    pass
 
 _TASKS = {"volume": ("segment-3d", "segment-2d"), "photo": ("segment-2d",), "slide": ("segment-2d",)}
 
@@ -30,18 +30,27 @@ class AnnotateWidget(Tab):
     """The labels above; base model, time, Retrain and the loss below."""
 
     title = "Paint && lear&n"
+    short_title = "Pai&nt"
 
     def build(self, layout: QVBoxLayout) -> None:
         self.overlay: LiveMask | None = None
+        self._out: Path | None = None
         self.box = LabelBox(self.current)
         self.between, self.origins = InterpolateBox(self.box), OriginBox(self.box)
         self.base = ModelChooser("learning", "base", none="a new model", label="Base &model")
         self.runner = JobRunner(self)
-        self.row = JobRow(self.runner, "&Retrain", "Learn from the strokes and draw the improved mask.")
+        self.row = JobRow(
+            self.runner,
+            "&Retrain",
+            "Learn from the strokes and draw the improved mask.",
+            if_stopped="the model is kept as far as it got",
+            current=self.current,
+        )
         self.row.run_button.clicked.connect(lambda _checked=False: self.run())
         self.plot = LossPlot()
         self.runner.progressed.connect(self._on_progress)
         self.runner.finished.connect(self._on_result)
+        self.runner.stopped.connect(self._on_stopped)
         layout.addWidget(self.box)
         layout.addWidget(self.between)
         layout.addWidget(self.origins)
@@ -77,10 +86,17 @@ class AnnotateWidget(Tab):
             self.overlay = LiveMask(self.viewer, image, "retrained", probabilities=True, job="Training")
         self.overlay.colours = classes.colours()[1:]
         self.plot.clear()
-        options = {"name": name, "seconds": seconds, "device": device, "use_accepted": self.origins.learn.isChecked()}
-        self.runner.start(
-            lambda: training(source_of(image), sparse(data, class_names, colours, accepted), base, **options)
-        )
+        options = {"seconds": seconds, "device": device, "use_accepted": self.origins.learn.isChecked()}
+
+        def make_job() -> Job:
+            import_for_labels()
+            import_torch()
+            source = source_of(image)
+            self._out = model_folder(source, name)
+            return training(source, sparse(data, class_names, colours, accepted), base, self._out, **options)
+
+        self.row.about(image)
+        self.runner.start(make_job)
 
     def _options(self) -> Any:
         self.seconds = QSpinBox()
@@ -103,6 +119,19 @@ class AnnotateWidget(Tab):
             self.overlay.on_events(events)
             if not self.overlay.image_is_there:
                 self.runner.stop()
+
+    def _on_stopped(self) -> None:
+        """Offer the model of a training that was stopped after its first steps."""
+        if not self.plot.steps or self._out is None:
+            self.row.say("Stopped before the first step; there is no new model.")
+            return
+        from napari_medpatch.models.bundle import load_bundle
+
+        self.row.say(f"Stopped after {self.plot.steps[-1]} steps; the model is kept in {self._out}.")
+        try:
+            self.base.add(load_bundle(self._out))
+        except MedPatchError as error:
+            self.row.say(f"Stopped; {error}")
 
     def _on_result(self, result: Any) -> None:
         if self.overlay is not None:

@@ -8,6 +8,7 @@ from qtpy.QtWidgets import QVBoxLayout
 from napari_medpatch.errors import MedPatchError
 from napari_medpatch.events import Event, Job
 from napari_medpatch.plugin.classify_form import ClassifyForm
+from napari_medpatch.plugin.early_imports import import_torch
 from napari_medpatch.plugin.form import note
 from napari_medpatch.plugin.job_row import JobRow
 from napari_medpatch.plugin.jobs import JobRunner
@@ -32,7 +33,13 @@ class ClassifyWidget(Tab):
         self.form = ClassifyForm(self.viewer, self.current)
         self.tissue = TissueBox(self.viewer, self.current, self.form.tissue_method)
         self.runner = JobRunner(self)
-        self.row = JobRow(self.runner, "&Run", "Classify the patches of the current image.")
+        self.row = JobRow(
+            self.runner,
+            "&Run",
+            "Classify the patches of the current image.",
+            if_stopped="scores so far are kept, and the next run goes on from there",
+            current=self.current,
+        )
         self.results = ResultsPanel(self.viewer, self.current)
         self.score_note = note()
         for widget in (
@@ -46,7 +53,7 @@ class ClassifyWidget(Tab):
         self.runner.progressed.connect(self._on_progress)
         self.runner.finished.connect(self._on_result)
         self.runner.stopped.connect(self._on_stopped)
-        self.runner.failed.connect(lambda _sentence: self._on_stopped())
+        self.runner.failed.connect(lambda _sentence: self._leave_what_is_done())
 
     def missing(self) -> str:
         kind = self.current.kind
@@ -82,6 +89,7 @@ class ClassifyWidget(Tab):
             # The histogram's library takes a moment to load; here that holds nobody up.
             import pyqtgraph  # noqa: F401
 
+            import_torch()
             from napari_medpatch.infer.classify import classify
 
             source = source_of(image)
@@ -91,6 +99,7 @@ class ClassifyWidget(Tab):
         self.overlay = LiveHeatMap(self.viewer, image, bundle, str(preference("classify", "below_threshold")))
         self.overlay.settings = asdict(settings)
         self.score_note.hide()
+        self.row.about(image)
         self.runner.start(make_job)
 
     def _on_progress(self, events: list[Event]) -> None:
@@ -116,6 +125,17 @@ class ClassifyWidget(Tab):
             self.score_note.show()
 
     def _on_stopped(self) -> None:
+        self._leave_what_is_done()
+        overlay = self.overlay
+        if overlay is None or overlay.tally is None or not overlay.tally.scored:
+            self.row.say("Stopped before the first patch was scored.")
+        elif overlay.image_is_there:
+            self.row.say(
+                f"Stopped at {overlay.tally.scored:,} of {overlay.total:,} patches: their scores are shown and kept; "
+                f"Run goes on from there."
+            )
+
+    def _leave_what_is_done(self) -> None:
         """Keep what was scored: the map, and where files are written the scores to go on from."""
         if self.overlay is not None:
             self.overlay.on_stopped()

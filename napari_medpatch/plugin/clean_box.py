@@ -57,7 +57,11 @@ class CleanBox(MoreSection):
         self.steps = StepList()
         self.runner, self.writer = JobRunner(self), JobRunner(self)
         self.row = JobRow(
-            self.runner, "Apply steps", "Clean the chosen mask with the steps above.", beginning="Reading the mask…"
+            self.runner,
+            "Apply steps",
+            "Clean the chosen mask with the steps above.",
+            beginning="Reading the mask…",
+            if_stopped="the mask stays as it is",
         )
         self.row.stop_button.setText("Stop")
         self.preview_button = button(

@@ -44,6 +44,8 @@ class InterpolateBox(MoreSection):
             "Propose",
             "Fill between the painted slices, as a layer of its own; your labels stay as they are.",
             beginning="Looking for painted slices…",
+            if_stopped="your labels stay as they are",
+            current=labels.current,
         )
         self.row.stop_button.setText("Stop")  # Alt+T belongs to the training above
         self.state = note("Paint a structure on a few slices, with gaps between them.")
@@ -71,6 +73,7 @@ class InterpolateBox(MoreSection):
         self._target, self._image = layer, image
         strokes, classes, settings = layer.data.copy(), self.box.classes, self._settings()
         names, colours = classes.names(), classes.colours()
+        self.row.about(image)
         self.runner.start(lambda: proposing(source_of(image), strokes, names, colours, settings))
 
     def accept(self) -> None:

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from qtpy.QtWidgets import QHBoxLayout, QLabel, QProgressBar, QPushButton, QVBoxLayout, QWidget
 
@@ -15,7 +16,12 @@ from napari_medpatch.events import (
     Validated,
     Working,
 )
+from napari_medpatch.plugin.current_image import CurrentImage
+from napari_medpatch.plugin.job_subject import JobSubject
 from napari_medpatch.plugin.jobs import JobRunner
+
+if TYPE_CHECKING:
+    import napari.layers
 
 _COUNTED = (PatchesScored, BlockSegmented, StepDone, Working)
 _FINE = 1000
@@ -35,6 +41,10 @@ class JobRow(QWidget):
         What the button does.
     beginning : str
         What it says until the job knows how much there is to do.
+    if_stopped : str
+        What becomes of it when the user stops it, as the rest of a sentence.
+    current : CurrentImage, optional
+        Where jobs are about the image that was in view when they began: another one in view does not take them over.
     """
 
     def __init__(
@@ -44,13 +54,17 @@ class JobRow(QWidget):
         tip: str,
         parent: QWidget | None = None,
         beginning: str = "Loading the model…",
+        if_stopped: str = "",
+        current: CurrentImage | None = None,
     ) -> None:
         super().__init__(parent)
         self.runner, self._beginning = runner, beginning
+        self._if_stopped = f"; {if_stopped}." if if_stopped else "."
+        self.subject = JobSubject(current) if current is not None else None
         self.run_button = QPushButton(verb)
         self.run_button.setToolTip(tip)
         self.stop_button = QPushButton("S&top")
-        self.stop_button.setToolTip("End the job now; what is finished is kept.")
+        self.stop_button.setToolTip(f"End the job now{self._if_stopped}")
         self.stop_button.setEnabled(False)
         self.bar = QProgressBar()
         self.bar.setAccessibleName("Progress")
@@ -61,6 +75,11 @@ class JobRow(QWidget):
         self._begun, self._first_done, self._total, self._unit = 0.0, 0, 1, ""
         self._lay_out()
         self._connect()
+
+    def about(self, image: "napari.layers.Layer") -> None:
+        """Say which image the job that begins is about, whenever another one is in view."""
+        if self.subject is not None:
+            self.subject.take(image)
 
     def say(self, sentence: str) -> None:
         """Show a sentence under the bar."""
@@ -74,6 +93,8 @@ class JobRow(QWidget):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 4, 0, 4)
         layout.addLayout(buttons)
+        if self.subject is not None:
+            layout.addWidget(self.subject)
         layout.addWidget(self.bar)
         layout.addWidget(self.message)
 
@@ -82,7 +103,7 @@ class JobRow(QWidget):
         self.runner.started.connect(self._on_started)
         self.runner.progressed.connect(self._on_progressed)
         self.runner.failed.connect(self.say)
-        self.runner.stopped.connect(lambda: self.say("Stopped."))
+        self.runner.stopped.connect(lambda: self.say(f"Stopped{self._if_stopped}"))
         self.runner.finished.connect(lambda _result: self.say("Finished."))
         self.runner.idle.connect(self._on_idle)
 

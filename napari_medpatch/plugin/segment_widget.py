@@ -6,7 +6,7 @@ from typing import Any
 from qtpy.QtWidgets import QVBoxLayout
 
 from napari_medpatch.events import Event, Job
-from napari_medpatch.infer.block_store import remove_blocks
+from napari_medpatch.infer.block_store import has_blocks, remove_blocks
 from napari_medpatch.models.intensity import HU_KINDS
 from napari_medpatch.plugin.clean_box import CleanBox
 from napari_medpatch.plugin.early_imports import import_for_labels, import_torch
@@ -24,6 +24,7 @@ from napari_medpatch.plugin.unfinished import unfinished_folder
 from napari_medpatch.plugin.view_place import place_in_view
 
 _TASKS = {"volume": ("segment-3d", "segment-2d"), "photo": ("segment-2d",), "slide": ("segment-2d",)}
+_IF_STOPPED = "finished blocks are kept, and the next run goes on from there"
 
 
 class SegmentWidget(Tab):
@@ -48,12 +49,14 @@ class SegmentWidget(Tab):
         self.model_note = note()
         self.slices = SliceChoice()
         self.runner = JobRunner(self)
-        self.row = JobRow(self.runner, "&Run", "Segment the current image.")
+        self.row = JobRow(
+            self.runner, "&Run", "Segment the current image.", if_stopped=_IF_STOPPED, current=self.current
+        )
         self.row.run_button.clicked.connect(lambda _checked=False: self.run())
         self.runner.progressed.connect(self._on_progress)
         self.runner.finished.connect(self._on_result)
         self.runner.stopped.connect(self._on_stopped)
-        self.runner.failed.connect(lambda _sentence: self._on_stopped())
+        self.runner.failed.connect(lambda _sentence: self._leave_what_is_done())
         self.model.changed.connect(self._say_model)
         layout.addWidget(self.model)
         layout.addWidget(self.model_note)
@@ -64,6 +67,7 @@ class SegmentWidget(Tab):
         self.clean_box = CleanBox(self.current)
         layout.addWidget(self.clean_box)
         self.overlay: LiveMask | None = None
+        self._parts: Path | None = None
 
     def missing(self) -> str:
         return "" if self.current.kind else "Open a CT volume, a photograph or a slide first."
@@ -95,10 +99,11 @@ class SegmentWidget(Tab):
             from napari_medpatch.infer.segment import SegmentSettings, segment
 
             source = source_of(image)
-            parts = unfinished_folder(source, bundle.card.name)
+            parts = self._parts = unfinished_folder(source, bundle.card.name)
             return _kept_until_done(segment(source, bundle, SegmentSettings(**chosen), parts=parts), parts)
 
-        self.overlay = LiveMask(self.viewer, image, bundle.card.name, **maps)
+        self.overlay, self._parts = LiveMask(self.viewer, image, bundle.card.name, **maps), None
+        self.row.about(image)
         self.runner.start(make_job)
 
     def _tasks(self) -> tuple[str, ...]:
@@ -112,9 +117,20 @@ class SegmentWidget(Tab):
             self.runner.stop()
 
     def _on_stopped(self) -> None:
-        """Leave what is done; the next run of the same model goes on from there."""
-        if self.overlay is not None and self.overlay.image_is_there:
-            self.overlay.on_stopped()
+        share = self._leave_what_is_done()
+        if self._parts is not None and has_blocks(self._parts):
+            self.row.say(f"Stopped at {share:.0%}: finished blocks are kept, and Run goes on from there.")
+        elif share:
+            self.row.say(f"Stopped at {share:.0%}, before a whole block was finished: Run begins anew.")
+        else:
+            self.row.say("Stopped before the first block was finished.")
+
+    def _leave_what_is_done(self) -> float:
+        """Leave what is done, for the next run to go on from, and return its share."""
+        if self.overlay is None or not self.overlay.image_is_there:
+            return 0.0
+        self.overlay.on_stopped()
+        return self.overlay.share_done
 
     def _on_result(self, result: Any) -> None:
         if self.overlay is not None:

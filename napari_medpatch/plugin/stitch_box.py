@@ -58,6 +58,7 @@ class StitchBox(QWidget):
             self.runner,
             "&Stitch Grad-CAM",
             "Explain overlapping patches of the region and blend them into one map on a common scale.",
+            if_stopped="what is drawn stays",
         )
         self.where = combo()
         self.where.addItems([_VIEW, _DRAWN])

@@ -7,6 +7,8 @@ from napari_medpatch.events import Finished, Job
 from napari_medpatch.plugin.links import source_of
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import napari.layers
     import numpy as np
 
@@ -57,33 +59,39 @@ def saver(
     return save
 
 
+def model_folder(source: "Source", name: str) -> "Path":
+    """Return where a trained model goes: among the user's models, or without a name into the image's project folder."""
+    from napari_medpatch.annotate.project import Project
+    from napari_medpatch.models.registry import user_models_folder
+
+    return user_models_folder() / name if name else Project.for_source(source).new_bundle("model")
+
+
 def training(
     source: "Source",
     strokes: "SparseLabels",
     base: "Bundle | None",
+    out: "Path",
     *,
-    name: str,
     seconds: float,
     device: str,
     use_accepted: bool = False,
 ) -> Job:
-    """Learn from strokes, as a job; the model and a line about it go to the image's project folder.
+    """Learn from strokes, as a job; a line about it goes to the image's project folder.
 
     Parameters
     ----------
     source, strokes, base
         As :func:`napari_medpatch.train.fine_tune.fine_tune`.
-    name : str
-        Name of the model among the user's; empty keeps it in the project folder only.
+    out : Path
+        Folder of the model.
     seconds, device, use_accepted
         Of the training's settings.
     """
     from napari_medpatch.annotate.project import Project
-    from napari_medpatch.models.registry import user_models_folder
     from napari_medpatch.train.fine_tune import FineTuneSettings, fine_tune
 
     project = Project.for_source(source)
-    out = user_models_folder() / name if name else project.new_bundle("model")
     settings = FineTuneSettings(seconds=seconds, device=device, use_accepted=use_accepted)
     for event in fine_tune(source, strokes, base, settings, out=out):
         if isinstance(event, Finished):

@@ -61,6 +61,7 @@ class SurfaceBox(QWidget):
             "3D surface",
             "Make a surface of each class of the mask, in its colour, and show it in 3D.",
             beginning="Looking at the mask…",
+            if_stopped="surfaces that are shown stay",
         )
         self.row.stop_button.setText("Stop")  # the tab has no key left for it
         self.status = note()

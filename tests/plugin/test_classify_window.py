@@ -82,8 +82,9 @@ def test_stop_and_removal_end_the_job(tab: ClassifyWidget, qtbot: Any, said: lis
     qtbot.waitUntil(lambda: bool(heat_maps(viewer)), timeout=30000)
     with qtbot.waitSignal(tab.runner.idle, timeout=3000):
         tab.row.stop_button.click()
-    assert tab.row.message.text() == "Stopped."
     kept = np.isfinite(heat_maps(viewer)[0].data).sum()
+    of_it = f"Stopped at {kept:,} of {tab.overlay.total:,} patches: their scores are shown and kept;"
+    assert tab.row.message.text().startswith(of_it if kept else "Stopped before the first patch was scored.")
     assert kept < heat_maps(viewer)[0].data.size
     # Removing the image drops the result of a running job, with a message.
     with qtbot.waitSignal(tab.runner.progressed, timeout=30000):

@@ -63,4 +63,9 @@ def test_stop_ends_training_within_a_second(tab: AnnotateWidget, qtbot: Any) -> 
     with qtbot.waitSignal(tab.runner.idle, timeout=10000):
         tab.row.stop_button.click()
     assert time.monotonic() - began < 1.5
-    assert tab.row.message.text() == "Stopped."
+    said = tab.row.message.text()
+    if tab.plot.steps:
+        assert said.startswith(f"Stopped after {tab.plot.steps[-1]} steps; the model is kept in ")
+        assert tab.base.combo.findText("model-1") > 0
+    else:
+        assert said == "Stopped before the first step; there is no new model."

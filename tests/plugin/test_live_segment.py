@@ -91,6 +91,7 @@ def test_stop_keeps_what_is_done_and_the_next_run_goes_on(
     finish(qtbot, tab.runner, start_and_stop)
     expected = run(segment(volume, unet))
     (mask,) = by_role(tab.viewer, "mask")
+    assert tab.row.message.text().endswith("finished blocks are kept, and Run goes on from there.")
     facts = mask.metadata["medpatch"]["provenance"]
     assert facts["partial"]
     assert 0 < facts["share_done"] < 1
@@ -106,6 +107,16 @@ def test_stop_keeps_what_is_done_and_the_next_run_goes_on(
     assert np.array_equal(mask.data, expected.mask)
     assert len(by_role(tab.viewer, "probability")) == 1
     assert not unfinished_folder(volume, "tiny-unet").exists()
+
+
+def test_a_run_that_was_stopped_at_once_says_that_nothing_is_kept(tab: SegmentWidget, qtbot: Any) -> None:
+    def start_and_stop() -> None:
+        tab.row.run_button.click()
+        tab.row.stop_button.click()
+
+    finish(qtbot, tab.runner, start_and_stop)
+    assert tab.row.message.text() == "Stopped before the first block was finished."
+    assert by_role(tab.viewer, "mask") == []
 
 
 def test_half_a_mask_goes_with_its_image(tab: SegmentWidget, qtbot: Any, said: list[str]) -> None:

@@ -206,7 +206,7 @@ def test_stitching_stops_within_a_second(viewer: Any, qtbot: Any, heat: Any) -> 
             stitch.row.stop_button.click()
     # A second, and one more for a machine that does other things too.
     assert time.monotonic() - began < 2
-    assert stitch.row.message.text() == "Stopped."
+    assert stitch.row.message.text() == "Stopped; what is drawn stays."
     layer = stitch.overlay.layers[0]
     done = np.isfinite(layer.data)
     assert done.any(), "what was finished is drawn"

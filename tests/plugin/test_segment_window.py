@@ -78,10 +78,18 @@ def test_result_goes_to_the_image_the_run_was_started_on(
         ((other, more, _),) = layer_data(photo)
         viewer.add_image(other, **more)
 
+    assert not tab.row.subject.isVisibleTo(tab)
     finish(qtbot, tab.runner, start_and_look_away)
     assert tab.current.kind == "photo"
+    assert tab.row.subject.isVisibleTo(tab)
+    assert tab.row.subject.text() == "About ball.nii.gz, not the image in view:"
+    image.name = "patient 7"
+    assert "About patient 7," in tab.row.subject.text()
     (mask,) = by_role(viewer, "mask")
     assert mask.name.startswith("ball.nii.gz")
+    viewer.layers.selection.active = mask
+    assert not tab.row.subject.isVisibleTo(tab)
+    viewer.layers.selection.active = viewer.layers["disc.png"]
     # Nothing fits the photograph, and the tab says so instead of going grey.
     assert "No model" in tab.model.card.text() + tab.model_note.text()
     # Without its image a running job ends, and says why.
@@ -91,6 +99,7 @@ def test_result_goes_to_the_image_the_run_was_started_on(
         viewer.layers.remove(image)
     assert len(by_role(viewer, "mask")) == 1
     assert any("was removed" in sentence for sentence in said)
+    assert tab.row.subject.text() == "About patient 7, which was removed:"
 
 
 def test_a_plain_napari_layer_is_segmented_too(tab: SegmentWidget, qtbot: Any, unet: Any, volume: Any) -> None:

@@ -10,8 +10,8 @@ from volumes_of_noise import noise, sweep_in_slabs
 
 from napari_medpatch.errors import OutputError
 from napari_medpatch.events import BlockSegmented, Event, Noted, Started, run
-from napari_medpatch.infer import block_store
-from napari_medpatch.infer.block_store import remove_blocks
+from napari_medpatch.infer import block_store, piece_maker, segment_run
+from napari_medpatch.infer.block_store import has_blocks, remove_blocks
 from napari_medpatch.infer.network_stream import NetworkStream
 from napari_medpatch.infer.segment import SegmentSettings, segment
 from napari_medpatch.io.array_source import ArraySource
@@ -52,17 +52,32 @@ def test_only_what_is_missing_is_computed_and_the_result_is_the_same(
     real = NetworkStream.rows
     monkeypatch.setattr(NetworkStream, "rows", lambda self, a, b, then: rows.append((a, b)) or real(self, a, b, then))
     events = list(segment(source, bundle, SETTINGS, parts=parts))
-    assert known_blocks(events) == 3
-    assert "3 of 10 blocks were finished by an earlier run" in next(e for e in events if isinstance(e, Noted)).message
-    assert len(rows) == 7
+    assert known_blocks(events) == 4
+    assert "4 of 10 blocks were finished by an earlier run" in next(e for e in events if isinstance(e, Noted)).message
+    assert len(rows) == 6
     assert sum(event.box.size for event in events if isinstance(event, BlockSegmented)) == np.prod(SHAPE)
     result = events[-1].result
-    assert result.provenance["resumed_blocks"] == 3
+    assert (result.provenance["resumed_blocks"], result.provenance["blocks"]) == (4, 10)
     assert np.array_equal(result.mask, whole.mask)
     assert np.array_equal(result.probabilities, whole.probabilities)
     assert np.array_equal(result.uncertainty, whole.uncertainty)
     remove_blocks(parts)
     assert not parts.exists()
+
+
+@pytest.mark.parametrize(("patience", "kept"), [(60.0, 4), (0.0, 0)])
+def test_a_block_of_several_pieces_is_finished_before_it_stops_unless_that_takes_long(
+    tmp_path: Path, bundle: Bundle, monkeypatch: pytest.MonkeyPatch, patience: float, kept: int
+) -> None:
+    monkeypatch.setattr(piece_maker, "_PIECE_VOXELS", 2 * 33 * 27)  # a row of two classes
+    monkeypatch.setattr(segment_run, "_LAST_PIECES_S", patience)
+    source, parts = noise(SHAPE), tmp_path / "mask.parts"
+    stopped(source, bundle, parts, 1)
+    assert has_blocks(parts) == bool(kept)
+    events = list(segment(source, bundle, SETTINGS, parts=parts))
+    assert known_blocks(events) == kept, "four rows are a slab"
+    monkeypatch.undo()
+    assert np.array_equal(events[-1].result.mask, run(segment(source, bundle, SETTINGS)).mask)
 
 
 def test_a_finished_run_is_read_back_until_its_result_is_safe(tmp_path: Path, bundle: Bundle) -> None:
@@ -103,7 +118,7 @@ def test_where_the_user_looks_does_not_matter_for_resuming(tmp_path: Path, bundl
     parts = tmp_path / "mask.parts"
     stopped(noise(SHAPE), bundle, parts, 4, SegmentSettings(uncertainty=True, first=(30.0, 0.0, 0.0)))
     events = list(segment(noise(SHAPE), bundle, SETTINGS, parts=parts))
-    assert known_blocks(events) == 3
+    assert known_blocks(events) == 4
     assert np.array_equal(events[-1].result.mask, run(segment(noise(SHAPE), bundle, SETTINGS)).mask)
 
 
@@ -111,12 +126,12 @@ def test_damaged_blocks_are_computed_again(tmp_path: Path, bundle: Bundle) -> No
     source, parts = noise(SHAPE), tmp_path / "mask.parts"
     stopped(source, bundle, parts, 5)
     paths = sorted(parts.glob("block-*.npz"))
-    assert len(paths) == 4
+    assert len(paths) == 5
     paths[0].write_bytes(paths[0].read_bytes()[:-30])
     paths[1].write_bytes(b"nothing")
     (parts / ".tmp-half").write_bytes(b"x")
     events = list(segment(source, bundle, SETTINGS, parts=parts))
-    assert known_blocks(events) == 2
+    assert known_blocks(events) == 3
     assert np.array_equal(events[-1].result.mask, run(segment(source, bundle, SETTINGS)).mask)
     remove_blocks(parts)
     assert not parts.exists()
