@@ -60,6 +60,7 @@ def test_the_open_tab_reads_it_in_a_worker(
     with qtbot.waitSignal(opener.opened, timeout=20000):
         opener.open([path])
     looks_right(viewer.layers[-1], values, image)
+    assert image_of(viewer.layers[-1]) is image
 
 
 def test_napari_opens_it_too(segmentation: tuple[Path, np.ndarray], series: Path, viewer: Any) -> None:
@@ -67,6 +68,8 @@ def test_napari_opens_it_too(segmentation: tuple[Path, np.ndarray], series: Path
     (image,) = open_paths(viewer, [series])
     (layer,) = viewer.open(str(path), plugin="napari-medpatch")
     looks_right(layer, values, image)
+    assert viewer.layers[-1] is layer
+    assert layer.metadata[META]["source"] == str(series)
 
 
 def test_without_its_series_it_is_one_sentence(
