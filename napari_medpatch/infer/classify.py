@@ -11,6 +11,7 @@ from napari_medpatch.infer.choose_scoring import check_settings
 from napari_medpatch.infer.classify_outputs import ClassifyFiles
 from napari_medpatch.infer.classify_result import DEFAULTS, ClassifyResult, ClassifySettings
 from napari_medpatch.infer.classify_run import ClassifyRun
+from napari_medpatch.infer.device import giving_memory_back
 from napari_medpatch.infer.run_record import source_digest
 from napari_medpatch.infer.tissue_search import find_tissue
 from napari_medpatch.io.source import Source
@@ -85,7 +86,7 @@ def classify(
     tissue, origin = (tissue, "given") if tissue is not None else (yield from _search(source, settings))
     grid = _grid_on(source, card, tissue, settings, roi)
     run = ClassifyRun(source, bundle, settings, scale, grid, files, image, roi, origin, keep)
-    yield from run.events(began)
+    yield from giving_memory_back(run.events(began))
 
 
 def _check(source: Source, card: ModelCard, settings: ClassifySettings, roi: Region | None) -> None:

@@ -1,9 +1,13 @@
 """Where a model runs and how much memory there is."""
 
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari_medpatch.errors import ResourceError
+from napari_medpatch.events import Job
 
 if TYPE_CHECKING:
     import torch
@@ -87,8 +91,10 @@ def is_out_of_memory(error: BaseException) -> bool:
     if isinstance(error, MemoryError | torch.OutOfMemoryError):
         return True
     text = str(error).lower()
+    # The last two are what is left to say when no convolution of cuDNN's finds room for its workspace.
     phrases = (
         "out of memory", "not enough memory", "can't allocate memory", "could not allocate", "status_alloc_failed",
+        "unable to find an engine to execute this computation", "unable to find a valid cudnn algorithm",
     )  # fmt: skip
     return isinstance(error, RuntimeError) and any(phrase in text for phrase in phrases)
 
@@ -117,6 +123,38 @@ def free_cached_memory(device: "torch.device") -> None:
         torch.cuda.empty_cache()
     elif device.type == "mps":
         torch.mps.empty_cache()
+
+
+@contextmanager
+def telling_failures(device: "torch.device", work: str) -> Iterator[None]:
+    """Make sentences of memory that runs out and of a device that fails, while ``work``.
+
+    Raises
+    ------
+    ResourceError
+        Instead of torch's error.
+    """
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        if not is_out_of_memory(error):
+            check_device_works(error, device)
+            raise
+        raise ResourceError(
+            f"Memory ran out on {device} while {work}; close other programs or choose another device."
+        ) from error
+
+
+def giving_memory_back(job: Job) -> Job:
+    """Run a job; at its end, what torch keeps of an accelerator's memory for later goes back to other programs."""
+    try:
+        yield from job
+    finally:
+        if "torch" in sys.modules:
+            import torch
+
+            # Does nothing where no job has used a GPU.
+            torch.cuda.empty_cache()
 
 
 def _has_mps() -> bool:

@@ -8,6 +8,7 @@ import numpy.typing as npt
 
 from napari_medpatch.errors import BundleError, ResourceError
 from napari_medpatch.infer.device import free_cached_memory, is_out_of_memory, pick_device
+from napari_medpatch.infer.loading import load_network
 from napari_medpatch.infer.patch_scorer import automatic_batch_size
 from napari_medpatch.infer.precision import exact_convolutions
 from napari_medpatch.infer.scoring import probabilities
@@ -77,7 +78,7 @@ class GradCam:
             raise BundleError(f"{self.card.name} is a {self.card.task} model; Grad-CAM explains patch classifiers.")
         self.device = pick_device(device.split(",")[0].removesuffix(":all"))
         self.batch_size = automatic_batch_size(self.card, self.device)
-        model = bundle.load(self.device)
+        model = load_network(bundle, self.device)
         with exact_convolutions("float32"):
             self._cut = _cut(model, self._example(), layer, self.card.name)
 

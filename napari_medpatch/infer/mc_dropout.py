@@ -101,9 +101,18 @@ def switch_on(model: "nn.Module") -> int:
         if str(getattr(module, "original_name", "")).startswith("Dropout"):
             module.train()
             count += 1
-        if hasattr(module, "graph"):
-            count += sum(_switched(module.graph, node) for node in _dropout_nodes(module.graph))
+        graph = _graph_of(module)
+        if graph is not None:
+            count += sum(_switched(graph, node) for node in _dropout_nodes(graph))
     return count
+
+
+def _graph_of(module: "nn.Module") -> Any:
+    """Return a script's program; modules that only hold others, or that nothing calls, have none."""
+    try:
+        return getattr(module, "graph", None)
+    except RuntimeError:
+        return None
 
 
 class _Masks:

@@ -10,6 +10,7 @@ from napari_medpatch.infer.device import available_memory, pick_devices
 from napari_medpatch.infer.device_lane import BatchSize, DeviceLane, squared
 from napari_medpatch.infer.feed import Batch, Feed, Pixels
 from napari_medpatch.infer.lanes import in_order
+from napari_medpatch.infer.loading import load_network
 from napari_medpatch.infer.mc_dropout import DropoutBundle
 from napari_medpatch.infer.precision import Precision, choose_precision
 from napari_medpatch.infer.scoring import Keys, PlainScores, ScoringMethod
@@ -164,7 +165,7 @@ class PatchScorer:
         """Return the network in bfloat16 for a processor, if that is the precision and does not change it."""
         if self.precision != "bfloat16":
             return None
-        half = in_bfloat16(bundle.load(self.device), (bundle.card.in_channels, *self.input_shape), self.device)
+        half = in_bfloat16(load_network(bundle, self.device), (bundle.card.in_channels, *self.input_shape), self.device)
         return None if half is None else [half] * len(self.devices)
 
     def _lanes(self, models: "Sequence[nn.Module]", batch_size: int) -> list[DeviceLane]:
@@ -231,6 +232,6 @@ def _load(bundle: "Bundle", devices: "Sequence[torch.device]", *, plain: bool) -
     loaded: dict[torch.device, nn.Module] = {}
     for device in devices:
         if device not in loaded:
-            model = bundle.load(device)
+            model = load_network(bundle, device)
             loaded[device] = model if plain else accelerated(model, shape, device)
     return [loaded[device] for device in devices]

@@ -110,24 +110,32 @@ class _TensorFloat:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._users = 0
-        self._before = True
+        self._before: str | bool = True
 
     def enter(self) -> None:
-        import torch
-
         with self._lock:
             if self._users == 0:
-                self._before = torch.backends.cudnn.allow_tf32
-                torch.backends.cudnn.allow_tf32 = False
+                switch, name, exact = _convolution_switch()
+                self._before = getattr(switch, name)
+                setattr(switch, name, exact)
             self._users += 1
 
     def leave(self) -> None:
-        import torch
-
         with self._lock:
             self._users -= 1
             if self._users == 0:
-                torch.backends.cudnn.allow_tf32 = self._before
+                switch, name, _ = _convolution_switch()
+                setattr(switch, name, self._before)
+
+
+def _convolution_switch() -> tuple[object, str, str | bool]:
+    """Return an object, its attribute and the value that keeps float32; torch 2.9 renamed it and scolds at the old."""
+    import torch
+
+    cudnn = torch.backends.cudnn
+    if hasattr(cudnn, "conv"):
+        return cudnn.conv, "fp32_precision", "ieee"
+    return cudnn, "allow_tf32", False
 
 
 _tensor_float = _TensorFloat()

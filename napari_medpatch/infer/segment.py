@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from napari_medpatch.events import Finished, Job, Noted
 from napari_medpatch.infer.block_store import BlockStore
 from napari_medpatch.infer.decide import check_threshold
+from napari_medpatch.infer.device import giving_memory_back
 from napari_medpatch.infer.edges import air_edge
 from napari_medpatch.infer.multiplanar import segment_all_axes
 from napari_medpatch.infer.network_pass import network_pass
@@ -73,7 +74,10 @@ def segment(
     OutputError
         If ``parts`` cannot be written.
     """
-    settings = settings or SegmentSettings()
+    yield from giving_memory_back(_segmented(source, bundle, settings or SegmentSettings(), parts))
+
+
+def _segmented(source: Source, bundle: "Bundle", settings: SegmentSettings, parts: Path | None) -> Job:
     if settings.axis == "all" and source.kind == "volume" and bundle.card.task == "segment-2d":
         yield from segment_all_axes(source, bundle, settings, parts)
         return

@@ -9,6 +9,7 @@ import numpy as np
 from napari_medpatch.infer.allocator import reuse_freed_memory
 from napari_medpatch.infer.device import available_memory, free_cached_memory, pick_device
 from napari_medpatch.infer.folding import batch_to_slices, slices_to_batch
+from napari_medpatch.infer.loading import load_network
 from napari_medpatch.infer.precision import Precision, autocast, choose_precision, exact_convolutions
 from napari_medpatch.infer.precision_probe import Trial, faster_precision
 from napari_medpatch.infer.runner import FloatArray
@@ -27,6 +28,9 @@ _STEP_MACS = 1.5e10
 """Multiplications per step on a processor: less than a second on one slow core."""
 _SWEEP_BYTES = 3 << 30
 _CPU_BYTES = 2 << 30
+_MOST_VALUES = 1 << 29
+"""Of one map at the finest level on an accelerator: the decoder holds two of them side by side, and convolutions of
+tensors with 2**31 elements and more need another, slower code. On large devices equal input is cut equally, too."""
 _BYTES_PER_CHANNEL = 24
 """Peak of the stepwise pass per voxel and channel of the finest level: three maps of four bytes are alive
 at once, deeper levels and slabs add the rest (measured: 20 for blocks of a million voxels)."""
@@ -70,7 +74,7 @@ class UNetRunner:
         if self.device.type == "cpu":
             reuse_freed_memory()
         layout = torch.channels_last_3d if self.config.dimensions == 3 else torch.channels_last
-        self._model = bundle.load(self.device).to(memory_format=layout)
+        self._model = load_network(bundle, self.device).to(memory_format=layout)
 
     def block_voxels(self) -> int:
         """Return the largest block worth trying.
@@ -81,7 +85,7 @@ class UNetRunner:
         free = available_memory(self.device)
         if self.device.type == "cpu":
             return int(min(_CPU_BYTES, free * 0.4) / (_BYTES_PER_CHANNEL * self.config.channels))
-        return int(free * 0.6 / (_EAGER_BYTES_PER_CHANNEL * self.config.channels))
+        return int(min(_MOST_VALUES, free * 0.6 / _EAGER_BYTES_PER_CHANNEL) / self.config.channels)
 
     def logits(self, block: FloatArray) -> Generator[float, None, "torch.Tensor"]:
         """Run the network on one block.

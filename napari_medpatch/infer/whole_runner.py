@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Generator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -16,6 +16,7 @@ from napari_medpatch.infer.device import (
 )
 from napari_medpatch.infer.folding import batch_to_slices, slices_to_batch
 from napari_medpatch.infer.foreign_outputs import check_output, main_output, to_logits
+from napari_medpatch.infer.loading import load_network
 from napari_medpatch.infer.network_axes import NetworkAxes
 from napari_medpatch.infer.precision import choose_precision
 from napari_medpatch.infer.runner import FloatArray
@@ -31,8 +32,12 @@ if TYPE_CHECKING:
 _BYTES_PER_VOXEL = 1500
 """A guess for networks that nobody measured: some sixty maps of four bytes at the finest level, and copies."""
 _CPU_BYTES = 2 << 30
+_MOST_VOXELS = 1 << 25
+"""Sixty-four maps of more would have 2**31 elements, for which convolutions need another, slower code."""
 _PASS_VOXELS = {"cpu": 1_000_000, "cuda": 8_000_000}
 """Most voxels of slices in one pass, which cannot be stopped."""
+_REFUSALS = (RuntimeError, TypeError, ValueError, AssertionError, IndexError, NotImplementedError)
+"""What networks raise at an input that they do not take."""
 
 
 class WholeRunner:
@@ -66,15 +71,17 @@ class WholeRunner:
         self._card = bundle.card
         self._facts = network_facts(bundle.card)
         self._axes = NetworkAxes.of(self._facts, bundle.card.dimensions, slice_axis)
-        self._model = bundle.load(self.device)
+        self._model = load_network(bundle, self.device)
         self._dtype = next((p.dtype for p in self._model.parameters() if p.is_floating_point()), None)
         self._most = self._check_fixed_shape()
+        # What tensor cores want; on a processor, networks that nobody measured keep torch's own order.
+        self._channels_last = self.device.type == "cuda" and not self._axes.channels_last
 
     def block_voxels(self) -> int:
         """Return the largest block worth trying; a fixed one on a processor, see ``UNetRunner.block_voxels``."""
         free = available_memory(self.device)
         size = min(_CPU_BYTES, free * 0.4) if self.device.type == "cpu" else free * 0.6
-        return int(size / _BYTES_PER_VOXEL)
+        return min(_MOST_VOXELS, int(size / _BYTES_PER_VOXEL))
 
     def logits(self, block: FloatArray) -> Generator[float, None, "torch.Tensor"]:
         """Run the network on one block; see :class:`napari_medpatch.infer.runner.Runner`."""
@@ -107,28 +114,40 @@ class WholeRunner:
         import torch
 
         tensor = self._axes.to_network(torch.from_numpy(batch).to(self.device)).contiguous()
-        if self.device.type == "cuda" and not self._axes.channels_last:
-            # What tensor cores want; on a processor, networks that nobody measured keep torch's own order.
-            layout = torch.channels_last_3d if tensor.ndim == 5 else torch.channels_last
-            tensor = tensor.contiguous(memory_format=layout)
         tensor = tensor.to(self._dtype) if self._dtype is not None else tensor
         try:
-            answer = yield from whole_pass(self._model, tensor, self.precision)
-        except (RuntimeError, TypeError, ValueError, AssertionError, IndexError, NotImplementedError) as error:
+            answer = yield from self._answer(tensor)
+        except _REFUSALS as error:
+            if is_out_of_memory(error):
+                raise
             raise self._told(error, tuple(tensor.shape)) from error
         output = main_output(answer, tensor.ndim - 2, self._facts, self._card.name)
         output = self._axes.to_array(output)
         check_output(output, batch.shape, self._channels, self._card)
         return output.float()
 
+    def _answer(self, tensor: "torch.Tensor") -> Generator[None, None, Any]:
+        """Run the network, in the memory order that is fastest if it takes that."""
+        import torch
+
+        if self._channels_last:
+            layout = torch.channels_last_3d if tensor.ndim == 5 else torch.channels_last
+            try:
+                return (yield from whole_pass(self._model, tensor.contiguous(memory_format=layout), self.precision))
+            except _REFUSALS as error:
+                if is_out_of_memory(error):
+                    raise
+                check_device_works(error, self.device)
+                # A network that views its maps as rows takes torch's own order only.
+                self._channels_last = False
+        return (yield from whole_pass(self._model, tensor, self.precision))
+
     @property
     def _channels(self) -> int:
         return self._card.num_classes - (0 if self._facts.background else 1)
 
     def _told(self, error: Exception, shape: tuple[int, ...]) -> Exception:
-        """Return a sentence for what a network raised; memory and devices are told elsewhere."""
-        if is_out_of_memory(error):
-            return error
+        """Return a sentence for what a network raised; failing devices are told elsewhere."""
         check_device_works(error, self.device)
         # TorchScript puts the reason last, after its own traceback.
         lines = [line.strip() for line in str(error).splitlines() if line.strip()]

@@ -44,6 +44,8 @@ def load_exported(path: Path, device: "str | torch.device") -> "nn.Module":
         program = move_to_device_pass(program, torch.device(device))
         shapes = _input_shapes(program)
         module: nn.Module = program.module()
+    except torch.OutOfMemoryError:
+        raise
     except Exception as error:
         raise BundleError(f"{path} is not a readable torch.export file ({_first_line(error)}); export it again.") from (
             error

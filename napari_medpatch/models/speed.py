@@ -98,9 +98,26 @@ def _frozen(model: "nn.Module", probe: "torch.Tensor") -> "nn.Module | None":
         if not isinstance(model, torch.jit.ScriptModule):
             if not any(isinstance(m, torch.nn.modules.batchnorm._BatchNorm) for m in model.modules()):
                 return None
-            model = torch.jit.trace(model, probe, check_trace=False)  # type: ignore[no-untyped-call]
+            model = _on_its_own(torch.jit.trace(model, probe, check_trace=False), probe.device)  # type: ignore[no-untyped-call]
         frozen: nn.Module = torch.jit.freeze(model)
     return frozen
+
+
+def _on_its_own(traced: "nn.Module", device: "torch.device") -> "nn.Module":
+    """Return a traced network as it is read from a file.
+
+    Programs that were traced here stay in the process for ever, and with them the weights that freezing makes
+    constants of them; those of a file are freed with their module.
+    """
+    import io
+
+    import torch
+
+    buffer = io.BytesIO()
+    torch.jit.save(traced, buffer)
+    buffer.seek(0)
+    loaded: nn.Module = torch.jit.load(buffer, map_location=device)  # type: ignore[no-untyped-call]
+    return loaded
 
 
 def _agree(model: "nn.Module", frozen: "nn.Module", probe: "torch.Tensor") -> bool:

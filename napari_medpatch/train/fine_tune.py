@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from napari_medpatch.annotate.sparse import SparseLabels
 from napari_medpatch.errors import LabelsError
 from napari_medpatch.events import Finished, Job
+from napari_medpatch.infer.device import giving_memory_back
 from napari_medpatch.io.source import Source
 from napari_medpatch.models.bundle import check_bundle_folder
 from napari_medpatch.train.config import FineTuneSettings
@@ -84,6 +85,13 @@ def fine_tune(
     if base is not None:
         check_base(base, "segment-3d" if source.kind == "volume" else "segment-2d")
     run = FineTuneRun(source, painted, base, settings, Path(out) if out is not None else None, accepted)
+    job = _trained(run)
+    # The job alone holds the network, so that its memory is free when the job ends.
+    del run
+    yield from giving_memory_back(job)
+
+
+def _trained(run: FineTuneRun) -> Job:
     yield from run.events()
     yield Finished(run.result())
 

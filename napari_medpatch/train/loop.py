@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Generator
 from typing import TYPE_CHECKING
 
+from napari_medpatch.infer.device import free_cached_memory, is_out_of_memory, telling_failures
 from napari_medpatch.infer.precision import Precision, autocast
 from napari_medpatch.train.features import FloatArray
 
@@ -87,8 +88,6 @@ class Learner:
         """
         import torch
 
-        from napari_medpatch.train.losses import weighted_loss
-
         if threads is not None:
             torch.set_num_threads(threads)
         self._model.train()
@@ -97,7 +96,16 @@ class Learner:
         warm = min(1.0, (self.steps + 1) / _WARM_UP)
         for group in self._optimiser.param_groups:
             group["lr"] = self._rate * warm * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * fraction)))
-        inputs, targets, weights = (part.to(self.device, non_blocking=True) for part in self.draw())
+        with telling_failures(self.device, "the network was training"):
+            return self._learn(*self.draw())
+
+    def _learn(self, inputs: "torch.Tensor", targets: "torch.Tensor", weights: "torch.Tensor") -> float:
+        """Take one step on a batch and return the loss."""
+        import torch
+
+        from napari_medpatch.train.losses import weighted_loss
+
+        inputs, targets, weights = (part.to(self.device, non_blocking=True) for part in (inputs, targets, weights))
         self.batch_pixels = weights.numel()
         with autocast(self.device, self.precision):
             logits = self._model(channels_last(inputs))
@@ -132,17 +140,31 @@ class Learner:
         import torch
 
         model = self.average.eval()
-        batch = channels_last(torch.from_numpy(inputs)[None].to(self.device))
-        steps = _network_steps(model, batch)
-        while True:
-            # Entered anew for each step: a context held over a yield would leak into whoever iterates.
-            with torch.inference_mode(), autocast(self.device, self.precision):
-                try:
-                    next(steps)
-                except StopIteration as end:
-                    result: FloatArray = end.value.float().softmax(dim=1)[0].cpu().numpy()
-                    return result
-            yield
+        try:
+            return (yield from _predicted(model, inputs, self.device, self.precision))
+        except RuntimeError as error:
+            if self.device.type == "cpu" or not is_out_of_memory(error):
+                raise
+        # Outside the handler the failed pass's tensors are free.
+        free_cached_memory(self.device)
+        return (yield from _predicted(copy.deepcopy(model).cpu(), inputs, torch.device("cpu"), "float32"))
+
+
+def _predicted(
+    model: "nn.Module", inputs: FloatArray, device: "torch.device", precision: Precision
+) -> Generator[None, None, FloatArray]:
+    import torch
+
+    steps = _network_steps(model, channels_last(torch.from_numpy(inputs)[None].to(device)))
+    while True:
+        # Entered anew for each step: a context held over a yield would leak into whoever iterates.
+        with torch.inference_mode(), autocast(device, precision):
+            try:
+                next(steps)
+            except StopIteration as end:
+                result: FloatArray = end.value.float().softmax(dim=1)[0].cpu().numpy()
+                return result
+        yield
 
 
 def channels_last(batch: "torch.Tensor") -> "torch.Tensor":

@@ -92,9 +92,21 @@ def test_autocast_computes_in_the_precision_asked_for() -> None:
 
 
 def test_tensorfloat_is_off_for_exact_work_and_restored() -> None:
-    before = torch.backends.cudnn.allow_tf32
-    with exact_convolutions("float32"):
-        assert not torch.backends.cudnn.allow_tf32
+    switch, name, exact = precision._convolution_switch()
+    before = getattr(switch, name)
+    assert before != exact
+    with exact_convolutions("float32"), exact_convolutions("float32"):
+        assert getattr(switch, name) == exact
     with exact_convolutions("bfloat16"):
-        assert torch.backends.cudnn.allow_tf32 == before
-    assert torch.backends.cudnn.allow_tf32 == before
+        assert getattr(switch, name) == before
+    assert getattr(switch, name) == before
+
+
+def test_an_older_torch_has_the_switch_under_its_old_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Old:
+        allow_tf32 = True
+
+    monkeypatch.setattr(torch.backends, "cudnn", Old)
+    with exact_convolutions("float32"):
+        assert Old.allow_tf32 is False
+    assert Old.allow_tf32 is True
