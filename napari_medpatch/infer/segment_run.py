@@ -14,7 +14,7 @@ from napari_medpatch.infer.body import find_body
 from napari_medpatch.infer.clean.history import CleanRecord
 from napari_medpatch.infer.clean.job import CleanResult, clean_up
 from napari_medpatch.infer.decide import relative_logits
-from napari_medpatch.infer.device import is_out_of_memory
+from napari_medpatch.infer.device import check_device_works, is_out_of_memory
 from napari_medpatch.infer.mask_canvas import MaskCanvas
 from napari_medpatch.infer.network_pass import NetworkPass
 from napari_medpatch.infer.piece_maker import PieceMaker
@@ -141,6 +141,7 @@ class SegmentRun:
                 relative = yield from self._network(region, box)
             except (RuntimeError, MemoryError) as error:
                 if not is_out_of_memory(error):
+                    check_device_works(error, self.runner.device)
                     raise
                 self.runner.release()
                 waiting = deque(self.network.without_memory(core, waiting))
