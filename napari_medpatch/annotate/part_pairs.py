@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_medpatch.annotate.signed_distance import Bools
+from napari_medpatch.distinct import distinct_pairs
 
 _Ints = npt.NDArray[np.intp]
 
@@ -71,8 +72,7 @@ def pair_parts(here: Bools, there: Bools, spacing: Sequence[float], margin: int 
 
 def _overlaps(a: _Ints, b: _Ints) -> list[tuple[int, int]]:
     both = (a > 0) & (b > 0)
-    pairs = np.unique(np.stack([a[both], b[both]], axis=1), axis=0)
-    return [(int(i), int(j)) for i, j in pairs]
+    return [(int(i), int(j)) for i, j in distinct_pairs(a[both], b[both]).T]
 
 
 def _neighbours(a: _Ints, many_a: int, b: _Ints, many_b: int, spacing: Sequence[float]) -> list[tuple[int, int]]:

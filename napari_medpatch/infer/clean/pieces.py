@@ -6,6 +6,7 @@ from itertools import product
 import numpy as np
 import numpy.typing as npt
 
+from napari_medpatch.distinct import distinct_pairs
 from napari_medpatch.infer.clean.work import Bools, slabs
 
 Ids = npt.NDArray[np.int64]
@@ -88,14 +89,14 @@ class Pieces:
             for end in (0, -1):
                 if axis == 0 and index != (0 if end == 0 else len(self._slabs) - 1):
                     continue
-                result[np.unique(np.take(labels, end, axis=axis))] = True
+                result[np.take(labels, end, axis=axis)] = True
         return result[1:]
 
     def _joined(self, above: Ids, below: Ids) -> Ids:
         """Return which pieces of two neighbouring slabs touch, ``(2, N)``."""
         steps = (-1, 0, 1) if self._corners else (0,)
         found = [_pairs(above, below, shift) for shift in product(steps, repeat=above.ndim)]
-        return np.unique(np.concatenate(found, axis=1), axis=1)
+        return distinct_pairs(*np.concatenate(found, axis=1))
 
     def _join(self, sizes: Ids, border: Bools, pairs: list[Ids]) -> None:
         """Give the pieces numbers across slabs, in the order of their first voxels."""
@@ -122,4 +123,4 @@ def _pairs(above: Ids, below: Ids, shift: tuple[int, ...]) -> Ids:
     one = above[tuple(slice(a, b) for a, b in ranges)]
     other = below[tuple(slice(a + s, b + s) for (a, b), s in zip(ranges, shift, strict=True))]
     both = (one > 0) & (other > 0)
-    return np.unique(np.stack([one[both], other[both]]), axis=1)
+    return distinct_pairs(one[both], other[both])
