@@ -73,7 +73,7 @@ class Maker:
             digest or str(facts.get("version") or __version__),
             learned,
             tuple(facts.get("family", ())),
-            told=bool(made_by or own or model),
+            told=bool(made_by or own or model or facts.get("job")),
         )
 
 
@@ -87,8 +87,11 @@ def _facts(provenance: Mapping[str, Any], segment: str) -> dict[str, Any]:
 
 def _told_by(facts: Mapping[str, Any], model: str) -> str:
     """Tell how a mask was made by what took part."""
-    helped = any(facts.get(key) for key in _HUMAN_HELP) or facts.get("job") in _JOBS_WITH_A_HAND
-    return "manual" if not model else "semiautomatic" if helped else "automatic"
+    if facts.get("job") in _JOBS_WITH_A_HAND:
+        return "semiautomatic"
+    if not model:
+        return "manual"
+    return "semiautomatic" if any(facts.get(key) for key in _HUMAN_HELP) else "automatic"
 
 
 def segment_descriptions(names: Sequence[str], colours: Sequence[str], makers: Sequence[Maker]) -> list[Any]:

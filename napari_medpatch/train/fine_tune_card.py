@@ -76,6 +76,8 @@ def training_record(
         names = ("texture", "carry", "anchored", "walked")
         estimate = {name: getattr(recipe, name) for name in names}
     return {
+        "job": "finetune",
+        "model": card.name,
         "method": "fine-tuned from sparse labels",
         "image": source.path.name,
         "value_unit": source.metadata.get("value_unit"),

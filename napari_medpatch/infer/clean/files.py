@@ -11,8 +11,8 @@ from napari_medpatch.events import Event, Finished, Job, passing_on
 from napari_medpatch.infer.clean.job import CleanResult, clean_up
 from napari_medpatch.infer.clean.registry import parse_steps
 from napari_medpatch.infer.clean.step import CleanStep
-from napari_medpatch.io.export_note import ExportNote
 from napari_medpatch.io.export_options import ExportOptions
+from napari_medpatch.io.mask_note import mask_note
 from napari_medpatch.io.source import AnyArray, Source
 
 
@@ -109,7 +109,7 @@ def _onto(path: Path, like: Path, volume_index: int | None) -> _MaskFile:
 
     source = open_source(like, volume_index=volume_index)
     try:
-        note = _note(path)
+        note = mask_note(path)
         return _MaskFile(read_labels(path, source), source, note.class_names, dict(note.provenance))
     except BaseException:
         source.close()
@@ -125,7 +125,7 @@ def _alone(path: Path) -> _MaskFile:
     from napari_medpatch.io.labels_file import read_labels
     from napari_medpatch.io.read_volume import read_volume_file
 
-    note = _note(path)
+    note = mask_note(path)
     source: Source
     if is_dicom_seg(path):
         source = seg_as_source(path)
@@ -137,20 +137,3 @@ def _alone(path: Path) -> _MaskFile:
         source = open_source(path)
         mask = read_labels(path, source)
     return _MaskFile(mask, source, note.class_names, dict(note.provenance))
-
-
-def _note(path: Path) -> ExportNote:
-    """Return what a mask's file says about its classes."""
-    from napari_medpatch.io.convert_volume import is_volume
-    from napari_medpatch.io.dicom_seg_reading import is_dicom_seg
-    from napari_medpatch.io.raster import read_raster
-    from napari_medpatch.io.read_volume import read_note
-    from napari_medpatch.io.segment_facts import seg_note
-
-    if is_dicom_seg(path):
-        return seg_note(path)
-    if is_volume(path):
-        return read_note(path) or ExportNote("mask")
-    raster = read_raster(path)
-    note = raster.note if raster is not None else None
-    return note or ExportNote("mask")

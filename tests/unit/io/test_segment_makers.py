@@ -139,3 +139,11 @@ def test_a_model_whose_mask_was_cleaned_is_still_automatic() -> None:
     assert Maker.of({"model": "m", "clean_up": [{"steps": []}]}).kind == "automatic"
     assert Maker.of({"made_by": "manual", "clean_up": [{"steps": []}]}).kind == "semiautomatic"
     assert Maker.of({"made_by": "by magic", "model": "m"}).kind == "automatic"
+
+
+@pytest.mark.parametrize("job", ["finetune", "interpolate"])
+def test_what_a_program_makes_of_strokes_is_semiautomatic(job: str) -> None:
+    for facts in ({"job": job}, {"job": job, "model": "m"}):
+        maker = Maker.of(facts)
+        assert (maker.kind, maker.told) == ("semiautomatic", True)
+        assert maker.name
