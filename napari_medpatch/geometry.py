@@ -168,13 +168,6 @@ def level_box(box0: Box, downsample: Sequence[float]) -> Box:
     return Box(start, stop)
 
 
-def level0_box(box: Box, downsample: Sequence[float]) -> Box:
-    """Return the level-0 pixels under a box of a level; the real downsample is used and rounded last."""
-    start = tuple(math.floor(a * d + 0.5) for a, d in zip(box.start, downsample, strict=True))
-    stop = tuple(math.floor(b * d + 0.5) for b, d in zip(box.stop, downsample, strict=True))
-    return Box(start, stop)
-
-
 def split_axis(length: int, step: int) -> Iterable[tuple[int, int]]:
     """Yield consecutive half-open ranges of at most ``step`` that cover ``0…length``."""
     for start in range(0, length, step):

@@ -1,15 +1,11 @@
 """Overlap of a mask with the truth, class by class."""
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from napari_medpatch.errors import GeometryError
 from napari_medpatch.evaluate.overlap import Overlap
-from napari_medpatch.evaluate.result import EvaluationResult
-from napari_medpatch.evaluate.settings import EvaluationSettings
-from napari_medpatch.events import run
 from napari_medpatch.io.source import AnyArray
 
 
@@ -45,29 +41,3 @@ def overlap(prediction: AnyArray, truth: AnyArray, keep: AnyArray | None = None)
 def _scores(predicted: AnyArray, true: AnyArray) -> dict[str, Any]:
     both, p, t = (int(np.count_nonzero(each)) for each in (predicted & true, predicted, true))
     return {**Overlap(both, p, t, int(true.size)).scores(), "predicted": p, "true": t}
-
-
-def compare_files(
-    prediction: Path, truth: Path, *, ignore: Path | None = None, settings: EvaluationSettings | None = None
-) -> dict[str, Any]:
-    """Compare two mask files; volumes are brought to the truth's orientation first.
-
-    Parameters
-    ----------
-    prediction, truth : Path
-        Masks on one grid, in any format that :func:`napari_medpatch.evaluate.files.evaluate_files` reads.
-    ignore : Path, optional
-        Sparse labels whose painted voxels (non-zero) are left out.
-    settings : EvaluationSettings, optional
-        Tolerance, objects, what to leave out.
-
-    Returns
-    -------
-    dict
-        ``classes`` by value (as text), ``mean_dice``, ``mean_iou`` over classes of the truth, ``iou`` and
-        ``dice`` of any foreground, and more; see ``EvaluationResult.to_json``.
-    """
-    from napari_medpatch.evaluate.files import evaluate_files
-
-    result: EvaluationResult = run(evaluate_files(prediction, truth, ignore=ignore, settings=settings))
-    return result.to_json()

@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from napari_medpatch.models.card import ModelCard
 
 VOLUME_KINDS = ("hu_window", "mean_std", "zscore", "percentile")
-MEASURED_KINDS = ("zscore", "percentile")
 HU_KINDS = ("hu_window", "mean_std")
 _SLAB_VOXELS = 8_000_000
 _KEYS = {

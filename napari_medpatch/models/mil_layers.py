@@ -61,14 +61,3 @@ class AttentionMil(nn.Module):
         weights = self.attention(features).softmax(dim=0)
         logits: torch.Tensor = self.head((weights * features).sum(dim=0))
         return logits
-
-
-def bag_logits(outputs: torch.Tensor) -> torch.Tensor:
-    """Return a slide's logits ``(C,)`` from its patches' outputs ``(N, C + 1)``: what ``bag`` computes.
-
-    Parameters
-    ----------
-    outputs : Tensor
-        What :meth:`AttentionMil.forward` gave for all of the slide's patches, batches concatenated.
-    """
-    return (outputs[:, -1:].softmax(dim=0) * outputs[:, :-1]).sum(dim=0)

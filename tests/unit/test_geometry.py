@@ -1,6 +1,5 @@
 """Boxes, spacings and derived grids, above all at downsamples that are no whole numbers."""
 
-import itertools
 import math
 
 import pytest
@@ -8,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from napari_medpatch.errors import GeometryError
-from napari_medpatch.geometry import Box, Spacing, derived_grid, level0_box, level_box, split_axis
+from napari_medpatch.geometry import Box, Spacing, derived_grid, level_box, split_axis
 
 REAL_DOWNSAMPLES = (4.00009, 16.002, 64.012)
 downsample = st.sampled_from((1.0, 2.0, *REAL_DOWNSAMPLES)) | st.floats(1, 130, allow_nan=False)
@@ -28,38 +27,6 @@ def test_a_level_box_covers_its_level_0_box_and_less_than_a_pixel_more(box0: Box
         assert b * d >= b0 - 1e-4
         assert a0 - a * d < d + 1e-4
         assert b * d - b0 < d + 1e-4
-
-
-@given(boxes(), downsample, downsample)
-def test_level_0_boxes_are_rounded_once_at_the_end(box: Box, dy: float, dx: float) -> None:
-    box0 = level0_box(box, (dy, dx))
-    for values, values0 in ((box.start, box0.start), (box.stop, box0.stop)):
-        for value, value0, d in zip(values, values0, (dy, dx), strict=True):
-            assert abs(value0 - value * d) <= 0.5 + 1e-6
-
-
-@given(boxes(), downsample)
-def test_going_to_level_0_and_back_finds_the_box_again(box: Box, d: float) -> None:
-    there = level0_box(box, (d, d))
-    back = level_box(there, (d, d))
-    for a, b in zip((*box.start, *box.stop), (*back.start, *back.stop), strict=True):
-        assert abs(a - b) <= 1
-
-
-@pytest.mark.parametrize("d", REAL_DOWNSAMPLES)
-def test_neighbouring_level_boxes_leave_no_gap_at_level_0(d: float) -> None:
-    edges = range(0, int(100_000 / d), 256)
-    boxes0 = [level0_box(Box((y, y), (y + 256, y + 256)), (d, d)) for y in edges]
-    assert all(one.stop == two.start for one, two in itertools.pairwise(boxes0))
-
-
-@pytest.mark.parametrize("d", REAL_DOWNSAMPLES)
-def test_the_far_corner_of_a_slide_is_within_half_a_level_pixel(d: float) -> None:
-    """Rounding the downsample first, as some tools do, is off by tens of level-0 pixels here."""
-    corner = int(100_000 / d) - 1
-    exact = corner * d
-    assert abs(level0_box(Box((corner,), (corner + 1,)), (d,)).start[0] - exact) <= 0.5
-    assert abs(round(d) * corner - exact) > 2
 
 
 @given(st.floats(1, 4096), st.floats(1, 4096), st.floats(0.1, 1000))

@@ -2,6 +2,7 @@
 
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import nibabel as nib
 import numpy as np
@@ -11,7 +12,6 @@ from PIL import Image
 
 from napari_medpatch.errors import GeometryError, LabelsError, MedPatchError, UnsupportedFormatError
 from napari_medpatch.evaluate.files import evaluate_files
-from napari_medpatch.evaluate.segmentation import compare_files
 from napari_medpatch.events import Noted, run
 from napari_medpatch.io.array_source import ArraySource
 from napari_medpatch.io.export import write_mask
@@ -36,6 +36,11 @@ def names_and_masks(folder: Path, image: ArraySource, suffix: str) -> tuple[Path
     return paths
 
 
+def compared(prediction: Path, truth: Path, ignore: Path | None = None) -> dict[str, Any]:
+    found: dict[str, Any] = run(evaluate_files(prediction, truth, ignore=ignore)).to_json()
+    return found
+
+
 @pytest.mark.parametrize("suffix", [".nii.gz", ".nii", ".ome.tiff"])
 def test_formats_of_volumes_give_the_same(tmp_path: Path, image: ArraySource, suffix: str) -> None:
     prediction, truth = names_and_masks(tmp_path, image, suffix)
@@ -51,12 +56,12 @@ def test_formats_of_volumes_give_the_same(tmp_path: Path, image: ArraySource, su
 @pytest.mark.parametrize("suffix", [".nrrd", ".mha"])
 def test_volumes_of_itk_lie_on_the_same_grid(tmp_path: Path, image: ArraySource, suffix: str) -> None:
     prediction, truth = names_and_masks(tmp_path, image, ".nii.gz")
-    expected = compare_files(prediction, truth)
+    expected = compared(prediction, truth)
     other = tmp_path / f"prediction{suffix}"
     write_mask(PREDICTION, image, other, class_names=("ball", "box"))
     for pair in ((other, truth), (prediction, other)):
         assert [each.name for each in run(evaluate_files(*pair)).classes] == ["ball", "box"]
-    assert compare_files(other, truth)["classes"] == expected["classes"]
+    assert compared(other, truth)["classes"] == expected["classes"]
     far = ArraySource(image.data, "volume", path=Path("far"), affine=image.affine @ np.diag([1, 1, 1.5, 1]))
     write_mask(PREDICTION, far, tmp_path / f"far{suffix}")
     with pytest.raises(GeometryError, match=r"voxels apart|voxel size"):
@@ -66,14 +71,14 @@ def test_volumes_of_itk_lie_on_the_same_grid(tmp_path: Path, image: ArraySource,
 def test_formats_may_be_mixed(tmp_path: Path, image: ArraySource) -> None:
     as_tiff, _ = names_and_masks(tmp_path, image, ".ome.tiff")
     _, as_nifti = names_and_masks(tmp_path, image, ".nii.gz")
-    expected = compare_files(names_and_masks(tmp_path, image, ".nii.gz")[0], as_nifti)["classes"]
-    assert compare_files(as_tiff, as_nifti)["classes"] == expected
+    expected = compared(names_and_masks(tmp_path, image, ".nii.gz")[0], as_nifti)["classes"]
+    assert compared(as_tiff, as_nifti)["classes"] == expected
 
 
 @pytest.mark.parametrize("axes", ["RAS", "LPI", "SAR", "PIR"])
 def test_any_orientation_of_the_grid(tmp_path: Path, image: ArraySource, axes: str) -> None:
     prediction, truth = names_and_masks(tmp_path, image, ".nii.gz")
-    expected = compare_files(prediction, truth)
+    expected = compared(prediction, truth)
     loaded = nib.load(prediction)
     change = nib.orientations.ornt_transform(
         nib.io_orientation(loaded.affine), nib.orientations.axcodes2ornt(tuple(axes))
@@ -81,13 +86,13 @@ def test_any_orientation_of_the_grid(tmp_path: Path, image: ArraySource, axes: s
     turned = loaded.as_reoriented(change)
     turned.header.extensions.clear()
     nib.save(turned, tmp_path / "turned.nii.gz")
-    found = compare_files(tmp_path / "turned.nii.gz", truth)
+    found = compared(tmp_path / "turned.nii.gz", truth)
     assert found["classes"] == expected["classes"]
     assert found["objects"] == expected["objects"]
 
 
 def test_keys_of_earlier_versions_are_there(tmp_path: Path, image: ArraySource) -> None:
-    found = compare_files(*names_and_masks(tmp_path, image, ".nii.gz"))
+    found = compared(*names_and_masks(tmp_path, image, ".nii.gz"))
     assert {"dice", "iou", "mean_dice", "mean_iou", "classes"} <= set(found)
     assert set(found["classes"]) == {"1", "2"}
     old = {"dice", "iou", "sensitivity", "precision", "specificity", "predicted", "true"}
@@ -99,7 +104,7 @@ def test_keys_of_earlier_versions_are_there(tmp_path: Path, image: ArraySource) 
 def test_ignored_labels_are_left_out(tmp_path: Path, image: ArraySource) -> None:
     prediction, truth = names_and_masks(tmp_path, image, ".nii.gz")
     write_mask((PREDICTION != TRUTH).astype(np.uint8), image, tmp_path / "ignore.nii.gz")
-    found = compare_files(prediction, truth, ignore=tmp_path / "ignore.nii.gz")
+    found = compared(prediction, truth, ignore=tmp_path / "ignore.nii.gz")
     assert found["dice"] == found["mean_iou"] == 1.0
     assert found["compared"] == np.count_nonzero(PREDICTION == TRUTH)
 
