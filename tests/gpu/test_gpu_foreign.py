@@ -70,7 +70,7 @@ def test_networks_that_want_their_maps_in_order(tmp_path: Path, device: str, how
         folder = write_folder(tmp_path / "rows", network)
     if how == "trace":
         torch.jit.save(torch.jit.trace(network, torch.zeros(1, 1, 16, 16, 16)), folder / "torchscript_model.pt")
-    source, bundle = noise((24, 20, 28)), load_bundle(folder)
+    source, bundle = noise((64, 20, 28)), load_bundle(folder)
     here, there = (segmented(source, bundle, name) for name in (device, "cpu"))
     assert 0.02 < there.mask.mean() < 0.98
     assert share_of_difference(here, there) < 1e-3
