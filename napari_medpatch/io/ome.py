@@ -46,12 +46,10 @@ def write_ome_tiff(
         ``YX``, ``CYX``, ``ZYX``, ``CZYX``, or ``YXS`` for RGB. Booleans become uint8, float16 float32.
     path : path-like
         ``.ome.tiff``, ``.ome.tif``, ``.tiff`` or ``.tif``; OME-XML is written in any case.
-    pixel_size : sequence of float, optional
+    pixel_size, origin : sequence of float, optional
         Along ``(y, x)`` or ``(z, y, x)``.
     unit : {"um", "mm"}
-        Of ``pixel_size`` and ``origin``.
-    origin : sequence of float, optional
-        Centre of the first pixel, as many values as ``pixel_size``.
+        Of ``pixel_size`` and ``origin``, the centre of the first pixel (as many values).
     channel_names : sequence of str
         One per channel.
     axes : str, optional
@@ -79,15 +77,14 @@ def write_ome_tiff(
     order = axes or _guess_axes(array, pixel_size, channel_names)
     metadata = _metadata(array.shape, order, pixel_size, unit, origin, channel_names, note)
     metadata["UUID"] = _identity(array, metadata)
-    levels = list(_levels(array, order))
-    options = _options(array.shape, order)
-    with atomic_file(target) if atomic else nullcontext(target) as temporary:
-        big = array.nbytes > 2**31
-        with tifffile.TiffWriter(temporary, ome=True, bigtiff=big) as tiff:
-            calibration = _resolution(pixel_size, unit)
-            tiff.write(array, subifds=len(levels), metadata=metadata, **calibration, **options)
-            for level in levels:
-                tiff.write(level, subfiletype=1, metadata=None, **options)
+    levels, options = list(_levels(array, order)), _options(array.shape, order)
+    with (
+        atomic_file(target) if atomic else nullcontext(target) as temporary,
+        tifffile.TiffWriter(temporary, ome=True, bigtiff=array.nbytes > 2**31) as tiff,
+    ):
+        tiff.write(array, subifds=len(levels), metadata=metadata, **_resolution(pixel_size, unit), **options)
+        for level in levels:
+            tiff.write(level, subfiletype=1, metadata=None, **options)
     return target
 
 

@@ -84,11 +84,9 @@ def fine_tune(
     accepted = given.accepted_only() if settings.use_accepted and given.origins is not None else None
     if base is not None:
         check_base(base, "segment-3d" if source.kind == "volume" else "segment-2d")
-    run = FineTuneRun(source, painted, base, settings, Path(out) if out is not None else None, accepted)
-    job = _trained(run)
-    # The job alone holds the network, so that its memory is free when the job ends.
-    del run
-    yield from giving_memory_back(job)
+    folder = Path(out) if out is not None else None
+    # The run has no name here, so that the network's memory is free when it ends.
+    yield from giving_memory_back(_trained(FineTuneRun(source, painted, base, settings, folder, accepted)))
 
 
 def _trained(run: FineTuneRun) -> Job:
