@@ -25,6 +25,13 @@ def test_unit_of_the_file_becomes_millimetres():
     assert grid.affine[2, 2] == 1000
 
 
+def test_places_become_millimetres_too():
+    affine = np.diag([-250.0, -250, 1000, 1])
+    affine[:3, 3] = 5000, -6000, 7000
+    grid = VolumeGrid.of_file(affine, SHAPE, unit_mm=0.001)
+    assert grid.canonical_affine[:, 3] == pytest.approx([5, -6, 7, 1])
+
+
 def test_plain_array_lies_left_posterior_superior():
     grid = VolumeGrid.of_array((3, 4, 5), None, (2.0, 0.5, 0.25))
     assert not grid.known
