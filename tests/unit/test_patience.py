@@ -1,6 +1,9 @@
+import gc
 import threading
 import time
+import weakref
 from collections.abc import Generator
+from contextlib import suppress
 
 import pytest
 
@@ -28,6 +31,29 @@ def test_what_the_function_raises_is_raised() -> None:
 
     with pytest.raises(KeyError, match="inside"):
         list(patiently(fail))
+
+
+class _Maps:
+    """Something large that a pass makes."""
+
+
+def test_an_error_that_was_dealt_with_holds_nothing_of_what_failed() -> None:
+    """Or memory that ran out would stay taken until Python looks for cycles."""
+    made: list[weakref.ref[_Maps]] = []
+
+    def fail() -> None:
+        maps = _Maps()
+        made.append(weakref.ref(maps))
+        raise MemoryError
+
+    gc.collect()
+    gc.disable()
+    try:
+        with suppress(MemoryError):
+            list(patiently(fail))
+        assert made[0]() is None
+    finally:
+        gc.enable()
 
 
 def test_closing_does_not_wait() -> None:

@@ -1,17 +1,22 @@
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import torch
 
 from napari_medpatch.errors import ResourceError
+from napari_medpatch.events import Event, Working
 from napari_medpatch.infer import device
 from napari_medpatch.infer.device import (
     available_memory,
     free_cached_memory,
+    giving_memory_back,
     is_out_of_memory,
     pick_device,
     pick_devices,
+    telling_failures,
 )
+from napari_medpatch.infer.loading import load_network
 
 
 @pytest.fixture
@@ -88,12 +93,72 @@ def test_a_container_limits_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         (RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried"), True),
         (RuntimeError("could not allocate tensor"), True),
         (RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate`"), True),
+        (RuntimeError("GET was unable to find an engine to execute this computation"), True),
         (RuntimeError("sizes of tensors must match"), False),
         (ValueError("out of memory"), False),
     ],
 )
 def test_out_of_memory_is_told_from_other_failures(error: Exception, expected: bool) -> None:
     assert is_out_of_memory(error) is expected
+
+
+CUDA = torch.device("cuda", 0)
+
+
+@pytest.mark.parametrize(
+    ("error", "sentence"),
+    [
+        (torch.OutOfMemoryError("CUDA out of memory."), "Memory ran out on cuda:0 while the network was training"),
+        (
+            RuntimeError("CUDA error: unspecified launch failure\nmore"),
+            "The device cuda:0 failed .*; start the",
+        ),
+    ],
+)
+def test_what_a_device_raises_becomes_a_sentence(error: Exception, sentence: str) -> None:
+    with pytest.raises(ResourceError, match=sentence), telling_failures(CUDA, "the network was training"):
+        raise error
+
+
+def test_other_errors_stay_what_they_are() -> None:
+    with pytest.raises(RuntimeError, match="sizes"), telling_failures(CUDA, "the network was training"):
+        raise RuntimeError("sizes of tensors must match")
+
+
+class Large:
+    """A bundle that fits nowhere."""
+
+    class card:  # noqa: N801
+        name = "large"
+
+    def __init__(self, error: Exception) -> None:
+        self.error = error
+
+    def load(self, device: torch.device) -> torch.nn.Module:
+        raise self.error
+
+
+def test_a_model_that_does_not_fit_is_named() -> None:
+    with pytest.raises(ResourceError, match="Model large does not fit into the memory of cuda:0"):
+        load_network(Large(torch.OutOfMemoryError("CUDA out of memory.")), CUDA)
+    with pytest.raises(RuntimeError, match="odd"):
+        load_network(Large(RuntimeError("odd")), CUDA)
+
+
+def test_memory_goes_back_when_a_job_ends_or_is_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
+    freed: list[str] = []
+    monkeypatch.setattr(torch.cuda, "empty_cache", lambda: freed.append("freed"))
+
+    def job() -> Iterator[Event]:
+        yield Working(1)
+        freed.append("ended")
+
+    assert list(giving_memory_back(job())) == [Working(1)]
+    assert freed == ["ended", "freed"]
+    stopped = giving_memory_back(job())
+    next(stopped)
+    stopped.close()
+    assert freed == ["ended", "freed", "freed"]
 
 
 def test_nothing_needs_freeing_on_the_processor() -> None:

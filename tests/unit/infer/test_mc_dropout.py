@@ -152,3 +152,20 @@ def test_timm_networks_drop_out_before_their_head(patch_card) -> None:
     with torch.inference_mode():
         found = method(loaded, torch.rand(2, 3, 64, 64), KEYS[:2])
     assert (found[:, 2] > 0).all()
+
+
+class Unused(Network):
+    """Holds a layer that its traced program never calls."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.spare = nn.Sequential(nn.Conv2d(3, 3, 1), nn.Dropout(0.5))
+
+
+def test_layers_that_a_script_never_calls_are_passed_over(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    loaded = _scripted("traced", Unused().eval(), tmp_path)
+    assert switch_on(loaded) >= 2
+    torch.manual_seed(0)
+    first = loaded(_patches())
+    assert not torch.equal(first, loaded(_patches()))

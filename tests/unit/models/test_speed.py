@@ -1,6 +1,9 @@
 """Frozen networks give what the plain ones give."""
 
+import gc
+
 import numpy as np
+import psutil
 import pytest
 import timm
 import torch
@@ -33,6 +36,26 @@ def test_python_networks_are_folded(name: str) -> None:
     assert "batch_norm" not in str(fast.inlined_graph)
     for count, logits in expected.items():
         np.testing.assert_allclose(_logits(fast, count), logits, atol=1e-4 * max(1, np.abs(logits).max()))
+
+
+class _Heavy(torch.nn.Sequential):
+    """Weights of 32 MB that folding makes constants of a program."""
+
+    def __init__(self) -> None:
+        layers = torch.nn.Conv2d(3, 8, 1), torch.nn.BatchNorm2d(8), torch.nn.Flatten(), torch.nn.Linear(8 * 64, 1 << 14)
+        super().__init__(*layers)
+
+
+def test_folded_networks_are_freed() -> None:
+    """A day's work loads hundreds; torch keeps every program that was traced in this process for ever."""
+    process, sizes = psutil.Process(), []
+    for _ in range(14):
+        fast = accelerated(_Heavy().eval().requires_grad_(False), (3, 8, 8), CPU)
+        assert isinstance(fast, torch.jit.ScriptModule)
+        del fast
+        gc.collect()
+        sizes.append(process.memory_info().rss)
+    assert sizes[-1] - sizes[3] < 160 << 20
 
 
 def test_torchscript_is_folded() -> None:

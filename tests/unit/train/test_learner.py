@@ -10,6 +10,7 @@ from napari_medpatch.errors import BundleError
 from napari_medpatch.models.bundle import save_bundle
 from napari_medpatch.models.card import ModelCard
 from napari_medpatch.models.network import build_network
+from napari_medpatch.train import loop
 from napari_medpatch.train.loop import Learner
 from napari_medpatch.train.patches import batch_maker, pad_image, patch_shape
 from napari_medpatch.train.starting_point import check_base, names_after_base, network_shape, starting_model
@@ -46,6 +47,25 @@ def test_the_network_learns_and_predicts(task, finish):
     assert losses[-1] < losses[0] / 2
     np.testing.assert_allclose(found.sum(0), 1, atol=1e-5)
     assert (found.argmax(0) == task[1] - 1).mean() > 0.95
+
+
+def test_an_image_too_large_for_the_device_is_predicted_on_the_processor(task, finish, monkeypatch):
+    learner = learner_for(*task)
+    for step in range(30):
+        learner.step(step / 30)
+    expected = finish(learner.predict(task[0]))
+    real, devices = loop._predicted, []
+
+    def narrow(model, inputs, device, precision):
+        devices.append(device.type)
+        if len(devices) == 1:
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+        return real(model, inputs, device, precision)
+
+    monkeypatch.setattr(loop, "_predicted", narrow)
+    monkeypatch.setattr(learner, "device", torch.device("cuda"))
+    np.testing.assert_allclose(finish(learner.predict(task[0])), expected, atol=1e-5)
+    assert devices == ["cuda", "cpu"]
 
 
 def test_equal_seeds_give_equal_losses(task):
