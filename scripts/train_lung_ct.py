@@ -9,6 +9,7 @@ on unseen data. On a GPU, ``--device cuda --workers N --batch 8`` and ``--second
 import argparse
 import copy
 import json
+import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -49,7 +50,7 @@ def main() -> None:
     device = torch.device(arguments.device)
     # Processes that draw do so on the CPU; a thread does where the network is.
     drawing = torch.device("cpu") if arguments.workers else device
-    patients = simulated(arguments.patients, arguments.seed, max(1, arguments.workers))
+    patients = simulated(arguments.patients, arguments.seed, arguments.workers or os.cpu_count() or 1)
     print(f"{len(patients)} patients simulated", flush=True)
     cases = patients + real(arguments.folder, float(len(patients)), arguments.without)
     if arguments.start:
