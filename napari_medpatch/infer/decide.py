@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_medpatch.errors import MedPatchError
-from napari_medpatch.infer.resample import FloatArray
+from napari_medpatch.infer.working_grid import FloatArray
 
 if TYPE_CHECKING:
     import torch

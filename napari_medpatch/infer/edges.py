@@ -14,7 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_medpatch.geometry import Box
-from napari_medpatch.infer.resample import FloatArray, WorkingGrid, from_working
+from napari_medpatch.infer.resample import from_working
+from napari_medpatch.infer.working_grid import FloatArray, WorkingGrid
 from napari_medpatch.io.source import AnyArray
 
 AIR_EDGE = "air_edge_hu"

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 from napari_medpatch.errors import ResourceError
 from napari_medpatch.geometry import Box, split_axis
 from napari_medpatch.infer.halo import Tiling, halves
-from napari_medpatch.infer.resample import WorkingGrid
 from napari_medpatch.infer.runner import FloatArray, Runner
 from napari_medpatch.infer.sweep import Sweep, halved, plane_tiling
+from napari_medpatch.infer.working_grid import WorkingGrid
 
 if TYPE_CHECKING:
     import torch

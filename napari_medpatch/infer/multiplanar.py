@@ -20,8 +20,8 @@ from napari_medpatch.infer.clean.job import CleanResult, clean_up
 from napari_medpatch.infer.mask_canvas import MaskCanvas
 from napari_medpatch.infer.overlap import decider
 from napari_medpatch.infer.postprocess import rule_steps
-from napari_medpatch.infer.resample import FloatArray
 from napari_medpatch.infer.segment_records import SegmentResult, SegmentSettings
+from napari_medpatch.infer.working_grid import FloatArray
 from napari_medpatch.io.source import Source
 from napari_medpatch.models.network_facts import network_facts
 

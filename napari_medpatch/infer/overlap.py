@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_medpatch.infer.decide import Bytes, Decision, decide
-from napari_medpatch.infer.resample import FloatArray
+from napari_medpatch.infer.working_grid import FloatArray
 from napari_medpatch.models.card import ModelCard
 from napari_medpatch.models.network_facts import network_facts
 

@@ -7,8 +7,9 @@ from napari_medpatch.geometry import Box, split_axis
 from napari_medpatch.infer.decide import Decision
 from napari_medpatch.infer.edges import near_border, sharpen_edges
 from napari_medpatch.infer.overlap import Decider
-from napari_medpatch.infer.resample import FloatArray, from_working
+from napari_medpatch.infer.resample import from_working
 from napari_medpatch.infer.segment_plan import SegmentPlan
+from napari_medpatch.infer.working_grid import FloatArray
 from napari_medpatch.infer.working_image import VolumeImage
 
 _PIECE_VOXELS = 2_000_000

@@ -8,9 +8,9 @@ import numpy.typing as npt
 
 from napari_medpatch.errors import BundleError, GeometryError, MissingSpacingError, WrongKindError
 from napari_medpatch.geometry import GridTransform
-from napari_medpatch.infer.resample import WorkingGrid
 from napari_medpatch.infer.slice_stack import StackedImage
 from napari_medpatch.infer.tiling import AnyTiling, tiling_of
+from napari_medpatch.infer.working_grid import WorkingGrid
 from napari_medpatch.infer.working_image import PictureImage, VolumeImage, WorkingImage
 from napari_medpatch.io.source import Source
 from napari_medpatch.models.card import ModelCard

@@ -19,9 +19,9 @@ from napari_medpatch.infer.mask_canvas import MaskCanvas
 from napari_medpatch.infer.network_pass import NetworkPass
 from napari_medpatch.infer.piece_maker import PieceMaker
 from napari_medpatch.infer.postprocess import rule_steps
-from napari_medpatch.infer.resample import FloatArray
 from napari_medpatch.infer.runner import Runner
 from napari_medpatch.infer.segment_plan import SegmentPlan
+from napari_medpatch.infer.working_grid import FloatArray
 from napari_medpatch.infer.working_image import VolumeImage
 from napari_medpatch.patience import patiently, saying
 from napari_medpatch.steps import telling

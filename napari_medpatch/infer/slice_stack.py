@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_medpatch.geometry import Box
-from napari_medpatch.infer.resample import FloatArray, WorkingGrid
+from napari_medpatch.infer.working_grid import FloatArray, WorkingGrid
 from napari_medpatch.infer.working_image import VolumeImage
 
 

@@ -9,7 +9,7 @@ import numpy.typing as npt
 from napari_medpatch.errors import BundleError
 from napari_medpatch.infer.clean.ball import Ball
 from napari_medpatch.infer.lungs.threshold_lungs import FoundLungs, ThresholdSettings, find_lungs
-from napari_medpatch.infer.resample import FloatArray
+from napari_medpatch.infer.working_grid import FloatArray
 from napari_medpatch.models.intensity import check_intensity, intensity_of
 from napari_medpatch.patience import patiently, saying, stepping
 

@@ -2,8 +2,8 @@
 
 from napari_medpatch.infer.halo import Tiling
 from napari_medpatch.infer.network_axes import NetworkAxes
-from napari_medpatch.infer.resample import WorkingGrid
 from napari_medpatch.infer.window_tiling import WindowTiling, window_on
+from napari_medpatch.infer.working_grid import WorkingGrid
 from napari_medpatch.models.card import THRESHOLD, ModelCard
 from napari_medpatch.models.network import unet_config
 from napari_medpatch.models.network_facts import network_facts

@@ -8,8 +8,9 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_medpatch.geometry import Box
-from napari_medpatch.infer.resample import FloatArray, WorkingGrid, gather, gather_steps
+from napari_medpatch.infer.resample import gather, gather_steps
 from napari_medpatch.infer.scan_values import value_notes
+from napari_medpatch.infer.working_grid import FloatArray, WorkingGrid
 from napari_medpatch.io.source import AnyArray, Source, finest_level_at_least
 from napari_medpatch.models.card import ModelCard
 from napari_medpatch.models.intensity import HU_KINDS, Intensity, intensity_of

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_medpatch.annotate.sparse import LabelArray
-from napari_medpatch.infer.resample import AxisMap, WorkingGrid
+from napari_medpatch.infer.working_grid import AxisMap, WorkingGrid
 
 
 def pool_labels(labels: LabelArray, grid: WorkingGrid, downsample: Sequence[float], num_classes: int) -> LabelArray:

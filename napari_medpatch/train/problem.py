@@ -10,8 +10,8 @@ import numpy as np
 from napari_medpatch.annotate.sparse import LabelArray, SparseLabels
 from napari_medpatch.errors import MissingSpacingError
 from napari_medpatch.geometry import Box, split_axis
-from napari_medpatch.infer.resample import WorkingGrid
 from napari_medpatch.infer.segment_plan import SegmentPlan, fov_diameter, plan_segmentation
+from napari_medpatch.infer.working_grid import WorkingGrid
 from napari_medpatch.io.labels_file import labels_downsample
 from napari_medpatch.io.source import Source
 from napari_medpatch.models.card import ModelCard

@@ -10,7 +10,8 @@ from napari_medpatch.geometry import Box
 from napari_medpatch.infer.clean.pieces import Pieces
 from napari_medpatch.infer.clean.work import Bools
 from napari_medpatch.infer.clean.work import slabs as cut
-from napari_medpatch.infer.resample import WorkingGrid, from_working, gather_steps
+from napari_medpatch.infer.resample import from_working, gather_steps
+from napari_medpatch.infer.working_grid import WorkingGrid
 from napari_medpatch.steps import part_of
 
 _COARSE = 2.5

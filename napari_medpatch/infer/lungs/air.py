@@ -9,7 +9,7 @@ import numpy.typing as npt
 from napari_medpatch.infer.clean.ball import Ball
 from napari_medpatch.infer.clean.pieces import Pieces
 from napari_medpatch.infer.clean.work import Bools
-from napari_medpatch.infer.resample import FloatArray
+from napari_medpatch.infer.working_grid import FloatArray
 
 _LUNG_ABOVE = -930.0
 """Median HU from which air at the edge of the picture may be lung that the field of view cuts."""

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_medpatch.infer.clean.work import Bools
-from napari_medpatch.infer.resample import FloatArray
+from napari_medpatch.infer.working_grid import FloatArray
 
 _AREA_MM2 = (25.0, 650.0)
 _LONGEST_MM = 40.0

@@ -8,7 +8,7 @@ import numpy.typing as npt
 from napari_medpatch.infer.clean.ball import Ball
 from napari_medpatch.infer.clean.work import Bools
 from napari_medpatch.infer.lungs.air import Air
-from napari_medpatch.infer.resample import FloatArray
+from napari_medpatch.infer.working_grid import FloatArray
 
 _GAS_ABOVE_AIR = 32.0
 """Gas is as dark as the air around the patient, lung even in emphysema is not."""

@@ -20,7 +20,7 @@ from napari_medpatch.infer.clean.work import Bools, Place, Work
 from napari_medpatch.infer.lungs.air import Air, find_air, find_trunk
 from napari_medpatch.infer.lungs.airways import find_airways
 from napari_medpatch.infer.lungs.choose import choose_lungs
-from napari_medpatch.infer.resample import FloatArray
+from napari_medpatch.infer.working_grid import FloatArray
 from napari_medpatch.steps import part_of
 
 _REGROWN = 5

@@ -4,7 +4,7 @@ import numpy as np
 
 from napari_medpatch.geometry import Box
 from napari_medpatch.infer.edges import air_edge, near_border, sharpen_edges
-from napari_medpatch.infer.resample import WorkingGrid
+from napari_medpatch.infer.working_grid import WorkingGrid
 
 
 def _case(relative: list[float], hu: list[float]) -> list[int]:

@@ -9,10 +9,10 @@ from unet_bundles import random_unet
 from napari_medpatch.errors import BundleError
 from napari_medpatch.events import run
 from napari_medpatch.geometry import Box
-from napari_medpatch.infer.resample import WorkingGrid
 from napari_medpatch.infer.segment import SegmentSettings, segment
 from napari_medpatch.infer.segment_plan import plan_segmentation
 from napari_medpatch.infer.slice_stack import StackedImage
+from napari_medpatch.infer.working_grid import WorkingGrid
 from napari_medpatch.infer.working_image import VolumeImage
 from napari_medpatch.io.array_source import ArraySource
 from napari_medpatch.models.bundle import load_bundle

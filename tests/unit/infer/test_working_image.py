@@ -1,9 +1,10 @@
 import numpy as np
 import pytest
+from resampled import to_working
 from unet_bundles import card
 
 from napari_medpatch.geometry import Box
-from napari_medpatch.infer.resample import WorkingGrid, to_working
+from napari_medpatch.infer.working_grid import WorkingGrid
 from napari_medpatch.infer.working_image import PictureImage, VolumeImage
 from napari_medpatch.io.array_source import ArraySource
 from napari_medpatch.models.preprocess import normalise_image, normalise_volume

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from napari_medpatch.infer.resample import WorkingGrid
+from napari_medpatch.infer.working_grid import WorkingGrid
 from napari_medpatch.train.pooling import pool_labels
 
 
