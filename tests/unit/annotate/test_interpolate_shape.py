@@ -36,6 +36,15 @@ def test_a_cylinder_that_leans_is_followed_even_out_of_itself(step):
     assert overlap(result.labels[1:6] == 2, truth[1:6]) > 0.9
 
 
+def test_what_grows_to_one_side_is_not_moved_there():
+    here, there = np.zeros((20, 70), bool), np.zeros((20, 70), bool)
+    here[5:15, 20:30] = there[5:15, 20:60] = True
+    truth = np.stack([here, *[np.zeros_like(here)] * 5, there])
+    found = fill(painted(truth, [0, 6])).labels == 2
+    assert found[:, here].all()
+    assert not found[:, ~there].any()
+
+
 def test_a_sphere_between_empty_slices_ends_half_way():
     truth = np.zeros((13, 41, 41), bool)
     truth[6] = disc((41, 41), CENTRE, 10)
