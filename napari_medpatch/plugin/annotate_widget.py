@@ -31,6 +31,7 @@ class AnnotateWidget(Tab):
 
     title = "Paint && lear&n"
     short_title = "Pai&nt"
+    runs_models = True
 
     def build(self, layout: QVBoxLayout) -> None:
         self.overlay: LiveMask | None = None

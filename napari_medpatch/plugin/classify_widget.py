@@ -26,6 +26,7 @@ class ClassifyWidget(Tab):
     """Model, settings, tissue; Run; what came out."""
 
     title = "&Classify"
+    runs_models = True
 
     def build(self, layout: QVBoxLayout) -> None:
         self.model = ModelChooser("classify", "model")

@@ -4,7 +4,10 @@ import ctypes
 import importlib.util
 import os
 import sys
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 
 _SUFFIXES = {"linux": ".so", "darwin": ".dylib"}
@@ -29,6 +32,25 @@ def import_for_labels() -> None:
     import skimage.color
 
     skimage.color.lab2rgb  # noqa: B018 - skimage loads its parts when they are asked for
+
+
+@cache
+def import_ahead(load: Callable[[], None]) -> Future[None]:
+    """Begin to import what the user is about to need, once per process, in a thread of its own.
+
+    Whatever fails there, the job that needs it says. Loads are done one after the other.
+
+    Parameters
+    ----------
+    load : callable
+        One of the functions above.
+    """
+    return _thread().submit(load)
+
+
+@cache
+def _thread() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(1, "medpatch imports")
 
 
 def _load_libraries() -> None:

@@ -31,6 +31,7 @@ class SegmentWidget(Tab):
     """Model, whether to show probabilities, Run."""
 
     title = "&Segment"
+    runs_models = True
 
     def build(self, layout: QVBoxLayout) -> None:
         self.model = ModelChooser("segment", "model")

@@ -2,13 +2,16 @@
 
 from typing import TYPE_CHECKING
 
+from qtpy.QtGui import QShowEvent
 from qtpy.QtWidgets import QLabel, QScrollArea, QVBoxLayout, QWidget
 
 from napari_medpatch.plugin.current_image import CurrentImage
+from napari_medpatch.plugin.early_imports import import_ahead, import_for_labels, import_torch
 from napari_medpatch.plugin.focus_order import order_focus
 from napari_medpatch.plugin.image_header import ImageHeader
 from napari_medpatch.plugin.links import bare
 from napari_medpatch.plugin.scrolling import scrolled
+from napari_medpatch.plugin.triton_guard import keep_triton_out
 
 if TYPE_CHECKING:
     import napari
@@ -28,6 +31,8 @@ class Tab(QWidget):
     title = ""
     short_title = ""
     """For a narrow dock, if the title is long."""
+    runs_models = False
+    """Whether a job of this tab needs torch, which takes seconds to import."""
 
     def __init__(self, viewer: "napari.viewer.Viewer", current: CurrentImage | None = None) -> None:
         super().__init__()
@@ -69,6 +74,18 @@ class Tab(QWidget):
         self.controls.setEnabled(not sentence)
         self.on_image()
         self._make_room()
+        self._get_ready()
+
+    def showEvent(self, event: QShowEvent) -> None:
+        super().showEvent(event)
+        self._get_ready()
+
+    def _get_ready(self) -> None:
+        """Import while the user looks at the settings what would hold the window up during the job."""
+        if self.runs_models and self.isVisible() and self.controls.isEnabled():
+            keep_triton_out()
+            import_ahead(import_for_labels)
+            import_ahead(import_torch)
 
     def _make_room(self) -> None:
         """Keep the area as wide as its contents and the scroll bar, which would cover them otherwise."""

@@ -7,6 +7,8 @@ from collections.abc import Callable
 
 from qtpy.QtCore import QObject, QTimer
 
+from napari_medpatch.plugin.early_imports import import_ahead, import_for_labels
+
 _PAUSE_MS = 150
 
 
@@ -24,7 +26,7 @@ def warm_up_when_idle(parent: QObject) -> None:
     parent : QObject
         When it is gone, the rest is left out.
     """
-    timer, rest = QTimer(parent), list(_STEPS)
+    timer, rest = QTimer(parent), [*_STEPS, _labels]
 
     def step() -> None:
         rest.pop(0)()
@@ -62,6 +64,11 @@ def _preferences() -> None:
     from napari_medpatch.plugin.open import tile_cache
 
     tile_cache()
+
+
+def _labels() -> None:
+    """Begin to import what the first layer of labels wants; in a thread, for nothing there minds."""
+    import_ahead(import_for_labels)
 
 
 _STEPS: tuple[Callable[[], None], ...] = (_readers, _units, _interpolation, _preferences)
