@@ -65,6 +65,14 @@ class LightCopies(QObject):
         self.runner.finished.connect(self._on_made)
         self.runner.idle.connect(self._next)
 
+    @property
+    def in_software(self) -> bool:
+        """Whether the processor draws, which makes large scenes slow."""
+        canvas = qt_viewer_of(self._viewer)
+        if self._in_software is None and canvas is not None:
+            self._in_software = draws_in_software(canvas)
+        return bool(self._in_software)
+
     def steps(self, layer: "napari.layers.Layer") -> tuple[int, ...]:
         """Return how many voxels of a layer a cell of its copy takes in along each axis; ones if it needs none."""
         from napari_medpatch.io.coarse import coarse_steps
@@ -74,9 +82,7 @@ class LightCopies(QObject):
         voxels, side = int(preference("volumes", "texture_mb")) * 1e6 / bytes_per_voxel, np.inf
         canvas = qt_viewer_of(self._viewer)
         if canvas is not None:
-            if self._in_software is None:
-                self._in_software = draws_in_software(canvas)
-            voxels = min(voxels, _SOFTWARE_VOXELS) if self._in_software else voxels
+            voxels = min(voxels, _SOFTWARE_VOXELS) if self.in_software else voxels
             side = float(canvas.canvas.max_texture_sizes[1] or np.inf)
         return coarse_steps(layer.data.shape, np.abs(layer.scale), voxels, side)
 

@@ -16,6 +16,7 @@ from napari_medpatch.plugin.surface_layers import (
     Surfaces,
     add_surface,
     making_surfaces,
+    most_triangles,
     surfaces_of,
     values_without_surface,
 )
@@ -93,8 +94,8 @@ class SurfaceBox(QWidget):
             return
         self._mask = mask = self._masks[index]
         data, spacing, smooth = mask.data, np.abs(mask.scale).tolist(), self.smooth.value()
-        skip = values_without_surface(mask)
-        self.runner.start(lambda: making_surfaces(data, spacing, smooth, skip))
+        skip, most = values_without_surface(mask), most_triangles(in_software=self.scene.copies.in_software)
+        self.runner.start(lambda: making_surfaces(data, spacing, smooth, skip, most))
 
     def _on_finished(self, surfaces: Surfaces) -> None:
         mask = self._mask
@@ -107,7 +108,8 @@ class SurfaceBox(QWidget):
         self._waiting = list(surfaces.by_value.items())
         count = sum(len(faces) for _, faces in surfaces.by_value.values())
         number = len(self._waiting)
-        self.row.say(f"{number} surface{'s' if number != 1 else ''} of {count:,} triangles.")
+        said = f"{number} surface{'s' if number != 1 else ''} of {count:,} triangles"
+        self.row.say(f"{said}, coarser than the mask so that they turn quickly." if surfaces.coarser else f"{said}.")
         self._timer.start()
 
     def _add_next(self) -> None:

@@ -25,6 +25,9 @@ MOST = 40
 _DISPLAY_VOXELS = 6_000_000
 """Finer cells are not seen on a screen, but make the view slow."""
 
+_TRIANGLES, _SOFTWARE_TRIANGLES, _FEWEST = 250_000, 100_000, 2_000
+"""Of a mask, on a graphics card and where the processor draws; and of a small class among large ones."""
+
 
 @dataclass(frozen=True, slots=True)
 class Surfaces:
@@ -34,13 +37,25 @@ class Surfaces:
     ----------
     by_value : mapping of int to tuple
         Vertices in voxels and faces, by the mask's value.
+    coarser : bool
+        Whether corners were merged, for there were too many triangles.
     """
 
     by_value: "Mapping[int, Surface]"
+    coarser: bool = False
+
+
+def most_triangles(*, in_software: bool) -> int:
+    """Return how many triangles a mask may have: napari needs a second for a million, at each turn without a card."""
+    return _SOFTWARE_TRIANGLES if in_software else _TRIANGLES
 
 
 def making_surfaces(
-    mask: "np.ndarray[Any, Any]", spacing: Sequence[float], smooth: int, skip: Sequence[int] = ()
+    mask: "np.ndarray[Any, Any]",
+    spacing: Sequence[float],
+    smooth: int,
+    skip: Sequence[int] = (),
+    most: int = _TRIANGLES,
 ) -> Job:
     """Make a surface of each class of a mask, as a job.
 
@@ -54,9 +69,12 @@ def making_surfaces(
         Rounds of smoothing.
     skip : sequence of int
         Values that get no surface, besides 0.
+    most : int
+        About how many triangles all of them may have.
     """
     from napari_medpatch.evaluate.progress import working
     from napari_medpatch.io.surface import surface_steps
+    from napari_medpatch.plugin.light_surface import light_surface
 
     yield Working(0)
     counts = yield from _counting(mask)
@@ -66,16 +84,22 @@ def making_surfaces(
     if len(values) > MOST:
         yield Noted(f"The mask has {len(values):,} values; surfaces of the {MOST} largest are shown.")
     values = sorted(values[:MOST])
+    # The surface of a body grows with the two thirds of its volume.
+    whole = sum(counts[value] ** (2 / 3) for value in values)
     yield Started(len(values), "surfaces")
     done: dict[int, Surface] = {}
+    coarser = False
     for index, value in enumerate(values):
+        share = max(_FEWEST, most * counts[value] ** (2 / 3) / whole)
         try:
-            corners, faces = yield from working(surface_steps(mask, value, spacing, smooth, _DISPLAY_VOXELS), index)
+            made = yield from working(surface_steps(mask, value, spacing, smooth, _DISPLAY_VOXELS), index)
         except LabelsError as error:
             yield Noted(f"No surface of value {value}: {error}")
             continue
+        corners, faces = light_surface(made, share)
+        coarser = coarser or len(faces) < len(made[1])
         done[value] = (corners / np.asarray(spacing, np.float32), faces)
-    yield Finished(Surfaces(done))
+    yield Finished(Surfaces(done, coarser))
 
 
 def _counting(mask: "np.ndarray[Any, Any]") -> Any:

@@ -203,6 +203,28 @@ def test_many_values_give_the_largest(monkeypatch: pytest.MonkeyPatch) -> None:
     assert list(events[-1].result.by_value) == [400, 500, 600]
 
 
+def test_a_surface_of_many_triangles_gets_lighter_without_losing_a_sheet(monkeypatch: pytest.MonkeyPatch) -> None:
+    from napari_medpatch.io.surface import mask_surface
+
+    z, y, x = np.mgrid[:40, :40, :40] - 20
+    mask = (z**2 + y**2 + x**2 < 15**2).astype(np.uint8)
+    mask[37, 2:38, 2:38] = 2
+    whole = {value: len(mask_surface(mask, value, smooth=5)[1]) for value in (1, 2)}
+    made = run(making_surfaces(mask, (1, 1, 1), 5, most=10**6))
+    assert {value: len(faces) for value, (_, faces) in made.by_value.items()} == whole
+    assert not made.coarser
+    monkeypatch.setattr(surface_layers, "_FEWEST", 100)
+    made = run(making_surfaces(mask, (1, 1, 1), 5, most=whole[1] // 4))
+    corners, faces = made.by_value[1]
+    assert made.coarser
+    assert whole[1] / 20 < len(faces) <= whole[1] / 4
+    assert np.abs(np.linalg.norm(corners - 20, axis=1) - 15).max() < 1.5
+    corners, faces = made.by_value[2]
+    assert corners[:, 1:].min(axis=0) == pytest.approx((1.5, 1.5), abs=3)
+    assert corners[:, 1:].max(axis=0) == pytest.approx((37.5, 37.5), abs=3)
+    assert len(np.unique(faces)) == len(corners), "no corner is left over"
+
+
 def test_background_strokes_are_no_structure(window: Any) -> None:
     image = window.layers[0]
     strokes = Labels(np.ones(SHAPE, np.uint8), metadata=provenance(image, "sparse labels"))
