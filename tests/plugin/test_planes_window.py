@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from canvas_mouse import SHIFT, click, drag, hover, pixel_of
 from napari.qt import QtViewer
+from qtpy.compat import isalive
 from qtpy.QtCore import Qt
 
 from napari_medpatch.annotate.project import Project
@@ -180,9 +181,13 @@ def test_nothing_is_left_of_closed_planes(dock: PlanesDock, qtbot: Any, how: str
 
 
 def test_a_window_may_close_with_its_planes_open(window: Any, qtbot: Any) -> None:
-    """The fixture fails if a viewer of them is left."""
-    open_planes(window)
+    """The fixture fails too if a viewer of them is left."""
+    dock = open_planes(window)
+    views = [view.qt_viewer for view in dock.views]
     qtbot.wait(50)
+    window.close()
+    qtbot.waitUntil(lambda: not any(isalive(view) for view in views), timeout=5000)
+    assert planes_of(window) is None
 
 
 def test_a_made_up_position_has_no_letters(make_napari_viewer: Any, volume: Any) -> None:
