@@ -10,8 +10,8 @@ import torch
 import torch.nn.functional as F
 
 from napari_medpatch.geometry import split_axis
+from napari_medpatch.infer.convolve_layers import convolve
 from napari_medpatch.infer.folded_layers import Kernel
-from napari_medpatch.infer.precision import native_bfloat16
 
 Steps = Generator[float, None, torch.Tensor]
 Pieces = Generator[float, None, list[torch.Tensor]]
@@ -19,7 +19,6 @@ Read = Callable[[int, int], torch.Tensor]
 
 _LEAST_MACS = 3000
 """Light layers are bound by memory: a position costs as much as some thousand multiplications."""
-_FEW_CHANNELS = 4
 
 
 class _Chunk:
@@ -186,7 +185,7 @@ class Convolution(Layer):
         rows = max(1, int(self._macs / (plane * max(self._kernel.numel, _LEAST_MACS))))
         pieces = []
         for a, b in split_axis(stop - start, rows):
-            piece = _convolve(x[:, :, a : b + 2 * margin], self._kernel, margin)
+            piece = convolve(x[:, :, a : b + 2 * margin], self._kernel, margin)
             pieces.append(piece.relu_() if self._relu else piece)
             yield float(self._kernel.numel) * plane * (b - a)
         return pieces
@@ -256,38 +255,3 @@ def _together(parts: Sequence[Sequence[torch.Tensor]], above: int, below: int) -
             row += piece.shape[2]
         channel += pieces[0].shape[1]
     return result
-
-
-def _convolve(x: torch.Tensor, kernel: Kernel, margin: int) -> torch.Tensor:
-    """Convolve without padding along rows, with ``margin`` zeros along the other axes."""
-    if x.ndim == 5 and margin and x.shape[1] <= _FEW_CHANNELS:
-        return _convolve_few(x, kernel)
-    padding, ones = (0, *(margin,) * (x.ndim - 3)), (1,) * (x.ndim - 2)
-    if _has_onednn(x):
-        # torch itself would take its own code for few rows, which is up to ten times slower.
-        result: torch.Tensor = torch.mkldnn_convolution(x, kernel.weight, kernel.bias, padding, ones, ones, 1)
-        return result
-    return (F.conv3d if x.ndim == 5 else F.conv2d)(x, kernel.weight, kernel.bias, padding=padding)
-
-
-def _has_onednn(x: torch.Tensor) -> bool:
-    """Whether oneDNN convolves tensors like this one, autocast left aside."""
-    return (
-        x.device.type == "cpu"
-        and x.dtype == torch.float32
-        and torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
-        and not torch.is_autocast_enabled("cpu")
-    ) or (x.dtype == torch.bfloat16 and x.device.type == "cpu" and native_bfloat16(x.device))
-
-
-def _convolve_few(x: torch.Tensor, kernel: Kernel) -> torch.Tensor:
-    """Convolve an input of few channels as slices whose channels are those of three rows.
-
-    oneDNN is slow at 3D convolutions of one channel: on AVX-512 this takes a third of the time.
-    """
-    batch, rows = x.shape[0], x.shape[2]
-    last = x.movedim(1, -1)
-    slices = torch.cat([last[:, k : k + rows - 2] for k in range(3)], dim=-1).flatten(0, 1).permute(0, 3, 1, 2)
-    weight = kernel.weight.movedim(2, 1).flatten(1, 2).contiguous(memory_format=torch.channels_last)
-    flat = F.conv2d(slices, weight, kernel.bias, padding=1)
-    return flat.reshape(batch, rows - 2, *flat.shape[1:]).movedim(1, 2)
