@@ -70,9 +70,9 @@ def _picture_backdrop(source: Source, shape: tuple[int, ...]) -> Backdrop:
     """Read colours from the coarsest level that is as fine as the masks, resized to their grid."""
     full = source.levels[0].shape
     ratio = tuple(n / m for n, m in zip(full, shape, strict=True))
-    fine = [index for index, level in enumerate(source.levels) if max(level.downsample) <= max(ratio) * 1.01]
-    index = fine[-1] if fine else 0
-    steps = tuple(r / d for r, d in zip(ratio, source.levels[index].downsample, strict=True))
+    fine = [number for number, each in enumerate(source.levels) if max(each.downsample) <= max(ratio) * 1.01]
+    level = fine[-1] if fine else 0
+    steps = tuple(r / d for r, d in zip(ratio, source.levels[level].downsample, strict=True))
 
     def view(axis: int, index: int, window: Window) -> Pixels:
         from PIL import Image
@@ -81,6 +81,6 @@ def _picture_backdrop(source: Source, shape: tuple[int, ...]) -> Backdrop:
             Box(tuple(s.start for s in window), tuple(s.stop for s in window)), tuple(1 / step for step in steps)
         )
         size = (window[1].stop - window[1].start, window[0].stop - window[0].start)
-        return np.asarray(Image.fromarray(source.read(index, box)).resize(size, Image.Resampling.BOX))
+        return np.asarray(Image.fromarray(source.read(level, box)).resize(size, Image.Resampling.BOX))
 
     return view
