@@ -7,7 +7,8 @@ Array fields are owned by the receiver once yielded: a job never writes to them 
 says that it is a live view.
 """
 
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Generator, Mapping
+from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias, TypeVar
 
@@ -243,7 +244,7 @@ Event: TypeAlias = (
     | SlideDone
     | Finished
 )
-Job: TypeAlias = Iterator[Event]
+Job: TypeAlias = Generator[Event, None, None]
 _Result = TypeVar("_Result")
 
 
@@ -271,10 +272,11 @@ def passing_on(job: Job) -> Generator[Event, None, Any]:
     object
         The ``result`` of the job's :class:`Finished` event: ``result = yield from passing_on(job)``.
     """
-    for event in job:
-        if isinstance(event, Finished):
-            return event.result
-        yield event
+    with closing(job):
+        for event in job:
+            if isinstance(event, Finished):
+                return event.result
+            yield event
     raise AssertionError("a job ends with its result")
 
 
@@ -283,7 +285,7 @@ def run(job: Job) -> Any:
 
     Parameters
     ----------
-    job : iterator of events
+    job : generator of events
         For example ``segment(source, bundle)``.
 
     Returns

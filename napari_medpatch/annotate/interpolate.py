@@ -17,7 +17,7 @@ from napari_medpatch.annotate.signed_distance import Bools
 from napari_medpatch.annotate.sparse import LabelArray, SparseLabels, value_counts
 from napari_medpatch.annotate.walker_slab import band_width
 from napari_medpatch.errors import WrongKindError
-from napari_medpatch.events import Event, Finished, Job, Started, Working
+from napari_medpatch.events import Finished, Job, Started, Working
 from napari_medpatch.geometry import Box
 from napari_medpatch.io.source import Source
 from napari_medpatch.patience import patiently
@@ -83,7 +83,7 @@ class _Interpolation:
         self._shape: ShapePlanes
         self._proposal: LabelArray
 
-    def events(self) -> Iterator[Event]:
+    def events(self) -> Job:
         """Find the painted slices, then go through those between them."""
         for _ in patiently(self._prepare):
             yield Working(0)

@@ -102,7 +102,7 @@ def _many(paths: list[str], bundle: "Bundle", settings: "ClassifySettings", argu
     )
     terminal = SlidesTerminal("slides", quiet=arguments.quiet)
     try:
-        with _hushed(arguments), closing(terminal), closing(job):  # type: ignore[type-var]
+        with _hushed(arguments), closing(terminal), closing(job):
             for event in job:
                 terminal.show(event)
                 if isinstance(event, SlideDone):

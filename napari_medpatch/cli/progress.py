@@ -128,7 +128,7 @@ def consume(
     """
     terminal = Terminal(title, quiet=quiet, patience=patience)
     result = None
-    with closing(terminal), closing(job):  # type: ignore[type-var]
+    with closing(terminal), closing(job):
         for event in job:
             terminal.show(event)
             if also is not None:

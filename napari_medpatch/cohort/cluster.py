@@ -39,7 +39,7 @@ def cluster_job(tasks: tuple[SlideTask, ...], bundle: "Bundle", scheduler: Any) 
         check_machines(client)
         run = ClusterRun(client, tasks, refer_to(bundle), marker)
         run.resources = resources_for(workers, tasks[0].settings.device) if tasks else {}
-        with closing(run.events()) as events:  # type: ignore[type-var]
+        with closing(run.events()) as events:
             yield from events
 
 
@@ -105,7 +105,7 @@ class ClusterRun:
     slots: int = 0
     looked: float = -inf
 
-    def events(self) -> Iterator[Event]:
+    def events(self) -> Job:
         """Yield the job's events from :class:`Started` on; closing cancels what is not finished."""
         self.slides = [_Slide() for _ in self.tasks]
         self.client.subscribe_topic(self.name, lambda event: self.inbox.put(event[1]))

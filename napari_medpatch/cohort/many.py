@@ -124,7 +124,7 @@ def _one(number: int, task: SlideTask, bundle: "Bundle") -> Generator[Event, Non
     """Pass the events of one slide on as those of many."""
     total = 0
     yield SlideProgress(number, task.path, 0, 0)
-    with closing(slide_job(task, bundle)) as job:  # type: ignore[type-var]
+    with closing(slide_job(task, bundle)) as job:
         for event in job:
             match event:
                 case Finished():

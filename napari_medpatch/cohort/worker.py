@@ -88,7 +88,7 @@ def score_slide(task: SlideTask, reference: ModelReference, call: Call) -> Slide
         return SlideOutcome(task.path, "failed", reason=str(error), worker=worker.address)
     publisher = _Publisher(lambda message: worker.log_event(call.topic, message), call, worker.address)
     publisher.publish("begun")
-    with closing(slide_job(task, bundle)) as job:  # type: ignore[type-var]
+    with closing(slide_job(task, bundle)) as job:
         for event in job:
             if isinstance(event, Finished):
                 outcome: SlideOutcome = replace(event.result, worker=worker.address)

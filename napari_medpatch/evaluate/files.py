@@ -173,7 +173,7 @@ def _same_shape(predicted: MaskFile, true: MaskFile) -> None:
         )
 
 
-def _job(loaded: _Loaded, picture: Source | None, settings: EvaluationSettings) -> Iterator[Event]:
+def _job(loaded: _Loaded, picture: Source | None, settings: EvaluationSettings) -> Job:
     paths = {"prediction": loaded.prediction, "truth": loaded.truth}
     common: dict[str, Any] = {
         "spacing": None if loaded.grid.units.length == "px" else loaded.grid.units.spacing,

@@ -120,7 +120,7 @@ class _FolderRun:
             str(folder.resolve()), listing, self.model["digest"], settings.precision, describe_randomness(settings)
         )
 
-    def events(self) -> Iterator[Event]:
+    def events(self) -> Job:
         began = time.perf_counter()
         context = {"files": self.names, "class_names": self.classes, "extra_names": self.method.extra_names}
         if self.settings.resume and (earlier := self._finished()) is not None:

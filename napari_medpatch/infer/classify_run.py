@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from napari_medpatch import __version__
 from napari_medpatch.errors import DamagedFileError
-from napari_medpatch.events import Event, Finished, Noted, PatchesScored, Started
+from napari_medpatch.events import Event, Finished, Job, Noted, PatchesScored, Started
 from napari_medpatch.infer.aggregate import slide_score
 from napari_medpatch.infer.choose_scoring import choose_scoring, describe_randomness
 from napari_medpatch.infer.classify_outputs import ClassifyFiles, cells_of, shown_extras
@@ -100,7 +100,7 @@ class ClassifyRun:
             self.levels, describe_randomness(settings), grid.boxes(),
         )  # fmt: skip
 
-    def events(self, began: float) -> Iterator[Event]:
+    def events(self, began: float) -> Job:
         """Yield the job's events from :class:`Started` on; ``began`` is the ``perf_counter`` of its start."""
         started = datetime.now(UTC) - timedelta(seconds=time.perf_counter() - began)
         earlier = self.files.finished(self.fingerprint, self.grid) if self.files and self.settings.resume else None

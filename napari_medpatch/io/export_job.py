@@ -4,7 +4,7 @@ Each file is complete or absent. Closing a job between two files of several leav
 """
 
 import os
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -117,7 +117,7 @@ def part_steps(part: Part) -> Generator[float | Noted, None, Exported]:
     return Exported(((yield from _one_file(part, found)),))
 
 
-def as_job(steps: Generator[float | Noted, None, Exported]) -> Iterator[Event]:
+def as_job(steps: Generator[float | Noted, None, Exported]) -> Job:
     """Turn steps into events."""
     yield Started(_PERCENT, "%")
 

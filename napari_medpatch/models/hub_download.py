@@ -12,14 +12,14 @@ from pathlib import Path
 from typing import Any
 
 from napari_medpatch.errors import BundleError
-from napari_medpatch.events import Event, Finished, Noted, Started, Working
+from napari_medpatch.events import Event, Finished, Job, Noted, Started, Working
 from napari_medpatch.models.hub import HubName, hub_cache, storage_folder
 
 _POLL_SECONDS = 0.1
 _MB = 1e6
 
 
-def download_bundle(name: HubName) -> Iterator[Event]:
+def download_bundle(name: HubName) -> Job:
     """Download a repository into the hub's cache, in a process of its own.
 
     A job: closing it ends the download; files that have arrived are kept.

@@ -5,13 +5,12 @@ run it. Nothing is downloaded unless asked for; what was downloaded once works w
 """
 
 import re
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from napari_medpatch.errors import BundleError
-from napari_medpatch.events import Event, Finished
+from napari_medpatch.events import Finished, Job
 from napari_medpatch.models.bundle import README_NAME, Bundle, load_bundle
 from napari_medpatch.models.hub import (
     HubName,
@@ -67,7 +66,7 @@ def zoo_bundle(name: str, *, download: bool = False) -> Bundle:
     return _with_origin(load_bundle(folder), title, hub)
 
 
-def download_model(name: str) -> Iterator[Event]:
+def download_model(name: str) -> Job:
     """Download a model: a job whose result is its bundle; see :func:`zoo_bundle` for names and errors."""
     from napari_medpatch.models.hub_download import download_bundle
 

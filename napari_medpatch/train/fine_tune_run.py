@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from napari_medpatch.annotate.sparse import LabelArray, SparseLabels, value_counts
 from napari_medpatch.errors import BundleError
-from napari_medpatch.events import Event, Noted, Started, StepDone, Validated, Working
+from napari_medpatch.events import Event, Job, Noted, Started, StepDone, Validated, Working
 from napari_medpatch.infer.device import pick_device
 from napari_medpatch.infer.precision import training_precision
 from napari_medpatch.infer.segment_plan import plan_segmentation
@@ -97,7 +97,7 @@ class FineTuneRun:
         self._inputs: FloatArray
         self._learner: Learner
 
-    def events(self) -> Iterator[Event]:
+    def events(self) -> Job:
         """Do it all."""
         import torch
 
