@@ -5,7 +5,7 @@ import nibabel as nib
 import numpy as np
 import pydicom
 import pytest
-from dicom_cases import write_series
+from dicom_cases import SPACING, write_series
 from pydicom.sr.codedict import codes
 from test_dicom_seg import OBLIQUE, STUDY, some_mask
 from volume_cases import world
@@ -74,6 +74,27 @@ def test_fractions_count_from_one_half(tmp_path, series):
     labels = series.to_original(read_labels(foreign(series, tmp_path / "s.dcm", chances, "FRACTIONAL"), series))
     assert np.argwhere(labels).tolist() == [[1, 1, 2], [1, 2, 1]]
     assert labels[1, 1, 2] == 2
+
+
+def test_exactly_one_half_counts(tmp_path, series):
+    chances = np.full((6, 5, 4, 1), 0.5, np.float32) * [1, 0]
+    path = foreign(series, tmp_path / "s.dcm", chances, "FRACTIONAL", max_fractional_value=254)
+    assert (read_labels(path, series) == 1).all()
+
+
+@pytest.mark.parametrize(("longer", "fits"), [((1.01, 1), True), ((1, 1.01), False)])
+def test_spacing_may_differ_by_what_does_not_add_up_to_a_voxel(tmp_path, longer, fits):
+    """A hundredth of a voxel matters along 40 columns, not along 3 rows."""
+    pixels = np.zeros((3, 3, 40), np.int16)
+    source = open_source(write_series(tmp_path / "ct", pixels, **STUDY))
+    path = write_mask(np.ones((3, 3, 40), np.uint8), source, tmp_path / "s.dcm")
+    spacing = [size * factor for size, factor in zip(SPACING, longer, strict=True)]
+    other = open_source(write_series(tmp_path / "other", pixels, PixelSpacing=spacing, **STUDY))
+    if fits:
+        assert (read_labels(path, other) == 1).all()
+        return
+    with pytest.raises(GeometryError, match="do not lie on the voxels of"):
+        read_labels(path, other)
 
 
 def test_overlapping_segments_are_refused(tmp_path, series):
