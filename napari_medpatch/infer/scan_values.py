@@ -19,7 +19,6 @@ _OTHERS: Mapping[str, str] = MappingProxyType(
 )
 """DICOM modalities that make volumes and have no Hounsfield units."""
 _AIR_BELOW, _LEAST_RANGE = -200.0, 200.0
-_SAME = 1e-6
 
 
 def check_modality(source: Source, card: ModelCard) -> None:
@@ -52,7 +51,7 @@ def value_notes(source: Source, card: ModelCard, low: float, high: float) -> lis
     WrongKindError
         If all voxels have one value: whatever a model says of that means nothing.
     """
-    if not high - low > _SAME * max(1.0, abs(low)):
+    if not low < high:
         raise WrongKindError(
             f"{source.path.name} has the value {low:g} in every voxel, so there is nothing to segment; look whether "
             "the right file was exported."

@@ -1,5 +1,6 @@
 """Which image a model sees, at which resolution, and on which grid its mask lies."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -13,9 +14,12 @@ from napari_medpatch.infer.tiling import AnyTiling, tiling_of
 from napari_medpatch.infer.working_grid import WorkingGrid
 from napari_medpatch.infer.working_image import PictureImage, VolumeImage, WorkingImage
 from napari_medpatch.io.source import Source
+from napari_medpatch.io.wording import spacing_text
 from napari_medpatch.models.card import ModelCard
 from napari_medpatch.models.intensity import VOLUME_KINDS
 
+_MOST_WORKING, _MOST_TIMES = 1.5e9, 8
+"""Voxels of the working grid, and how many of them may come from one of the volume, before that must be a mistake."""
 _KINDS = {"volume": "a volume", "photo": "a photograph", "slide": "a slide"}
 
 
@@ -76,6 +80,8 @@ def plan_segmentation(source: Source, card: ModelCard, axis: int | None = None) 
         If the model does not fit this kind of image.
     MissingSpacingError
         If the model needs a pixel size and the image has none.
+    GeometryError
+        If the pixel size cannot be right.
     """
     check_fits(source, card)
     if source.kind != "volume":
@@ -133,6 +139,7 @@ def _volume(source: Source, card: ModelCard, slice_axis: int | None) -> SegmentP
         _same_length(card.spacing, moving, card)
         for axis, wanted in zip(moving, card.spacing, strict=True):
             steps[axis] = wanted / voxel[axis]
+    _check_steps(source, card, steps)
     grid = WorkingGrid.centred(shape, steps)
     unit = "mm" if source.spacing is not None else "px"
     return SegmentPlan(
@@ -144,6 +151,20 @@ def _volume(source: Source, card: ModelCard, slice_axis: int | None) -> SegmentP
         slice_axis=slice_axis,
         downsample=(1.0,) * 3,
         transform=GridTransform(voxel, (0.0,) * 3),
+    )
+
+
+def _check_steps(source: Source, card: ModelCard, steps: Sequence[float]) -> None:
+    """Refuse voxels so large or so small beside the model's that their size must be wrong."""
+    lengths = [n / step for n, step in zip(source.levels[0].shape, steps, strict=True)]
+    too_large = math.prod(lengths) > _MOST_WORKING and math.prod(steps) < 1 / _MOST_TIMES
+    if not too_large and max(lengths) >= 1:
+        return
+    said = spacing_text(source.spacing.values[::-1] if source.spacing is not None else ())
+    wrong = "far larger" if too_large else "so much smaller that the whole volume is less than one of them"
+    raise GeometryError(
+        f"{source.path.name} has voxels of {said}, {wrong} than those that {card.name} works on; correct the voxel "
+        "size in the file."
     )
 
 

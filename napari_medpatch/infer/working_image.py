@@ -76,7 +76,12 @@ class VolumeImage:
         """Warn when the values cannot be Hounsfield units and should be; raises as :func:`value_notes`."""
         if math.prod(self.grid.source_shape) == 1:
             return []  # one voxel looks like nothing in particular
-        return value_notes(self._source, self._card, float(np.nanmin(self._hu)), float(np.nanmax(self._hu)))
+        low, high = float(np.nanmin(self._hu)), float(np.nanmax(self._hu))
+        if high - low < 1:
+            # A coarse copy may lose what little there is, or make a difference of one value by rounding.
+            whole = self._read(0, self.grid.source_shape[0])
+            low, high = float(whole.min()), float(whole.max())
+        return value_notes(self._source, self._card, low, high)
 
     def block(self, box: Box) -> FloatArray:
         """Return ``(1, *box.shape)``; air beyond the grid."""

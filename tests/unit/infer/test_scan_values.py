@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from unet_bundles import card, darkness
 
-from napari_medpatch.errors import WrongKindError
+from napari_medpatch.errors import GeometryError, WrongKindError
 from napari_medpatch.events import Noted, run
 from napari_medpatch.infer.scan_values import check_modality, value_notes
 from napari_medpatch.infer.segment import SegmentSettings, segment
@@ -80,3 +80,36 @@ def test_grey_values_from_0_to_255_are_segmented_with_a_warning(tmp_path: Path) 
     said = [event.message for event in events if isinstance(event, Noted)]
     assert any("between 0 and 255, which does not look like Hounsfield units" in sentence for sentence in said)
     assert events[-1].result.mask.shape == (8, 10, 12)
+
+
+def test_what_a_coarse_copy_loses_does_not_make_a_volume_flat(tmp_path: Path) -> None:
+    values = np.full((8, 10, 12), -1000, np.int16)
+    values[4, 5, 6] = -999
+    bundle = darkness(tmp_path / "model", below=0.5, spacing=(8.0, 8.0, 8.0), spacing_unit="mm")
+    events = list(segment(ArraySource(values, "volume", (1.0, 1.0, 1.0)), bundle, SETTINGS))
+    assert events[-1].result.mask.shape == values.shape
+
+
+@pytest.mark.parametrize(
+    ("spacing", "sentence"),
+    [
+        ((1e5, 1e5, 1e5), "voxels of 1e+05 × 1e+05 × 1e+05 mm, far larger than those that model works on"),
+        ((5e3, 5e2, 5e2), "far larger"),
+        ((1e-3, 1e-3, 1e-3), "so much smaller that the whole volume is less than one of them"),
+    ],
+)
+def test_voxel_sizes_that_cannot_be_right_are_told_instead_of_running_out_of_memory(
+    tmp_path: Path, spacing: tuple[float, ...], sentence: str
+) -> None:
+    bundle = darkness(tmp_path / "model", below=0.5, spacing=(2.0, 2.0, 2.0), spacing_unit="mm")
+    values = np.random.default_rng(0).integers(-1000, 400, (40, 60, 60)).astype(np.int16)
+    with pytest.raises(GeometryError) as caught:
+        run(segment(ArraySource(values, "volume", spacing), bundle, SETTINGS))
+    assert sentence in str(caught.value)
+
+
+@pytest.mark.parametrize("spacing", [(10.0, 1.0, 1.0), (0.5, 5.0, 5.0), (25.0, 0.4, 0.4)])
+def test_thick_slices_are_no_mistake(tmp_path: Path, spacing: tuple[float, ...]) -> None:
+    bundle = darkness(tmp_path / "model", below=0.5, spacing=(2.0, 2.0, 2.0), spacing_unit="mm")
+    values = np.random.default_rng(0).integers(-1000, 400, (6, 20, 24)).astype(np.int16)
+    assert run(segment(ArraySource(values, "volume", spacing), bundle, SETTINGS)).mask.shape == (6, 20, 24)
