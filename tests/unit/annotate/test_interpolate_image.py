@@ -1,6 +1,6 @@
 """The image moves the border where it shows one, and nothing else."""
 
-import time
+import threading
 
 import numpy as np
 import pytest
@@ -8,7 +8,7 @@ from round_shapes import disc, fill, overlap, painted, stack
 
 from napari_medpatch.annotate.interpolate import InterpolateSettings, interpolate
 from napari_medpatch.annotate.walker_slab import band_width
-from napari_medpatch.events import Started, Working
+from napari_medpatch.events import Finished, Started, Working
 from napari_medpatch.io.array_source import ArraySource
 
 
@@ -97,17 +97,30 @@ def test_the_same_labels_and_image_give_the_same_proposal(truth):
     np.testing.assert_array_equal(first, second)
 
 
-def test_progress_counts_slices_and_a_closed_job_stops(truth):
+def test_progress_counts_slices(truth):
     source = ArraySource(hu_of(truth), "volume", (1, 1, 1))
     events = list(interpolate(source, painted(truth, [0, 10]), InterpolateSettings(method="walker")))
     started = next(event for event in events if isinstance(event, Started))
     assert (started.total, started.unit) == (11, "slices")
     assert [event.done for event in events if isinstance(event, Working)][-1] == 11
+
+
+def test_a_closed_job_does_not_wait_for_the_walker(truth, monkeypatch):
+    begun, gate, ended = threading.Event(), threading.Event(), []
+
+    def walk_long(slab, window):
+        begun.set()
+        ended.append(gate.wait(20))
+        return slab.labels
+
+    monkeypatch.setattr("napari_medpatch.annotate.fill_planes.walk", walk_long)
+    source = ArraySource(hu_of(truth), "volume", (1, 1, 1))
     job = interpolate(source, painted(truth, [0, 10]), InterpolateSettings(method="walker"))
-    next(event for event in job if isinstance(event, Started))
-    begun = time.perf_counter()
+    while not begun.is_set():
+        assert not isinstance(next(job), Finished)
     job.close()
-    assert time.perf_counter() - begun < 1
+    assert ended == []
+    gate.set()
 
 
 def test_the_band_grows_with_the_way_to_the_painted_slices():

@@ -1,6 +1,5 @@
 """A run on a cluster, as the client sees it; the cluster only pretends."""
 
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -277,16 +276,14 @@ def test_a_model_at_fault_ends_the_run_and_cancels_the_rest(begin, tmp_path) -> 
     assert list((tmp_path / "out").iterdir()) == []
 
 
-def test_closing_cancels_within_a_second(mean_colour, tmp_path) -> None:
+def test_closing_cancels_what_waits_and_what_runs(mean_colour, tmp_path) -> None:
     client = PretendedClient(never)
     job = classify_many(["a.svs", "b.svs"], mean_colour(), CPU, tmp_path / "out", scheduler=client)
     for event in job:
         client.work()
         if isinstance(event, Working):
             break
-    began = time.monotonic()
     job.close()
-    assert time.monotonic() - began < 1
     assert len(client.cancelled) == 2
     assert client.handlers == {}
 

@@ -2,7 +2,6 @@
 
 import builtins
 import json
-import time
 from pathlib import Path
 from typing import Any
 
@@ -48,10 +47,8 @@ def test_a_scheduler_file_is_taken_for_an_address(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(cohort_connect, "CONNECT_SECONDS", 0.5)
     file = tmp_path / "cluster.json"
     file.write_text(json.dumps({"address": "tcp://127.0.0.1:9"}))
-    began = time.monotonic()
     with pytest.raises(ClusterError, match=r"cluster\.json"):
         connected(file).__enter__()
-    assert time.monotonic() - began < 5
 
 
 def test_a_client_is_left_open() -> None:
