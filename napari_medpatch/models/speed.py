@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from napari_medpatch.models.tensor_float import convolve_in_float32
+
 if TYPE_CHECKING:
     import torch
     from torch import nn
@@ -99,6 +101,7 @@ def _frozen(model: "nn.Module", probe: "torch.Tensor") -> "nn.Module | None":
             if not any(isinstance(m, torch.nn.modules.batchnorm._BatchNorm) for m in model.modules()):
                 return None
             model = _on_its_own(torch.jit.trace(model, probe, check_trace=False), probe.device)  # type: ignore[no-untyped-call]
+            convolve_in_float32(model)
         frozen: nn.Module = torch.jit.freeze(model)
     return frozen
 

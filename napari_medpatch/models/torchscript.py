@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from napari_medpatch.errors import BundleError
 from napari_medpatch.models.card import ModelCard
+from napari_medpatch.models.tensor_float import convolve_in_float32
 
 if TYPE_CHECKING:
     from torch import nn
@@ -38,6 +39,7 @@ def load_script(path: Path) -> "nn.Module":
             module: nn.Module = torch.jit.load(str(path), map_location="cpu")  # type: ignore[no-untyped-call]
     except (RuntimeError, ValueError) as error:
         raise BundleError(f"{path} is not a readable TorchScript file; get the bundle again.") from error
+    convolve_in_float32(module)
     return module
 
 
