@@ -21,6 +21,7 @@ from napari_medpatch.io.source import AnyArray
 AIR_EDGE = "air_edge_hu"
 _SURE = 0.95
 """Probability from which the network is believed; chosen on a real scan, flat between 0.9 and 0.98."""
+_REACH = math.log(_SURE / (1 - _SURE))
 _OPAQUE_HU = -150.0
 """Working voxels of the organ above this hold no air to end at; half lung and half chest wall lies far below it."""
 
@@ -34,7 +35,7 @@ def air_edge(rules: Mapping[str, Any]) -> float | None:
 def near_border(
     relative: FloatArray, hu: FloatArray, grid: WorkingGrid, piece: Box, origin: Sequence[int]
 ) -> npt.NDArray[np.bool_] | None:
-    """Return the voxels that lie between air-filled organ and surroundings on the working grid.
+    """Return the voxels that lie between what may be air-filled organ and surroundings on the working grid.
 
     Parameters
     ----------
@@ -56,10 +57,12 @@ def near_border(
     """
     if grid.identity:
         return None
-    inside = relative.max(axis=0) > 0
-    both = np.stack([inside, inside & (hu > _OPAQUE_HU)]).astype(np.float32)
-    share, opaque = from_working(both, grid, piece, origin=origin)
-    return np.asarray((share > 0) & (share < 1) & (opaque <= share / 2))
+    likeliest = relative.max(axis=0)
+    inside = likeliest > 0
+    # A tip thinner than a working voxel makes the network doubt and no more.
+    nodes = np.stack([inside, inside & (hu > _OPAQUE_HU), likeliest > -_REACH]).astype(np.float32)
+    share, opaque, possible = from_working(nodes, grid, piece, origin=origin)
+    return np.asarray((possible > 0) & (share < 1) & (opaque <= share / 2))
 
 
 def sharpen_edges(
@@ -84,8 +87,7 @@ def sharpen_edges(
     near : ndarray, optional
         ``(Z, Y, X) bool``, where to look; everywhere by default.
     """
-    reach = math.log(_SURE / (1 - _SURE))
-    unsure = np.abs(relative.max(axis=0)) < reach
+    unsure = np.abs(relative.max(axis=0)) < _REACH
     if near is not None:
         unsure &= near
     air = hu < below

@@ -49,6 +49,12 @@ def test_only_voxels_between_two_working_voxels_of_different_sign_are_near_a_bor
     assert np.flatnonzero(near).tolist() == [10, 11, 12, 13]
 
 
+def test_a_tip_that_the_network_only_suspects_is_looked_at() -> None:
+    relative = np.array([-5, -5, -1, -5, -5, -5], np.float32).reshape(1, 1, 1, -1)
+    near = near_border(relative, _AIR, _grid(4.0), Box.whole((1, 1, 24)), (0, 0, 0))
+    assert np.flatnonzero(near).tolist() == [6, 7, 8, 9, 10, 11, 12, 13]
+
+
 def test_the_networks_border_stays_where_the_organ_beside_it_is_opaque() -> None:
     relative = np.array([-5, 0.5, 5, 5, 0.5, -5], np.float32).reshape(1, 1, 1, -1)
     hu = np.array([40, 40, 40, -800, -800, 40], np.float32).reshape(1, 1, -1)
