@@ -20,6 +20,12 @@ def number(dataset: Any, name: str) -> float | None:
     return found[0] if found else None
 
 
+def length(dataset: Any, name: str) -> float | None:
+    """Return an element as a length; 0 says nothing, nor does the minus sign that some programs write."""
+    found = number(dataset, name)
+    return abs(found) if found else None
+
+
 def whole(dataset: Any, name: str, default: int = 0) -> int:
     """Return an element as a whole number."""
     found = number(dataset, name)

@@ -3,7 +3,7 @@
 from typing import Any
 
 from napari_medpatch.errors import DamagedFileError
-from napari_medpatch.io.dicom_dataset import item, number, text, whole
+from napari_medpatch.io.dicom_dataset import item, length, number, text, whole
 from napari_medpatch.io.dicom_header import directions, pair, vector
 from napari_medpatch.io.dicom_slice import DicomFile, DicomSlice
 from napari_medpatch.io.reading import damaged
@@ -85,8 +85,8 @@ def _frame(file: DicomFile, dataset: Any, groups: Groups, index: int) -> DicomSl
         along_row=turned[0],
         along_column=turned[1],
         spacing=pair(measures, "PixelSpacing"),
-        thickness=number(measures, "SliceThickness"),
-        distance=number(measures, "SpacingBetweenSlices"),
+        thickness=length(measures, "SliceThickness"),
+        distance=length(measures, "SpacingBetweenSlices"),
         slope=number(values, "RescaleSlope"),
         intercept=number(values, "RescaleIntercept"),
         has_table=False,

@@ -96,7 +96,7 @@ def _step(stack: Stack, found: Lattice) -> tuple[Floats, list[str]]:
     if found.step == 0:
         thickness = first.thickness or first.distance
         notes = [] if thickness else ["The slice thickness is not stated; 1 mm is assumed."]
-        return normal(first) * abs(thickness or 1.0), notes
+        return normal(first) * (thickness or 1.0), notes
     if first.position is None or last.position is None:
         return _step_without_positions(stack, found)
     step = (np.asarray(last.position) - np.asarray(first.position)) / found.places[-1]
@@ -109,8 +109,8 @@ def _step_without_positions(stack: Stack, found: Lattice) -> tuple[Floats, list[
     if first.location is not None and len({one.location for one in stack.slices}) == len(stack.slices):
         return normal(first) * found.step, []
     size = first.distance or first.thickness
-    note = f"Their distance is taken as {abs(size or 1.0):.5g} mm, {'as stated' if size else 'which is a guess'}."
-    return normal(first) * abs(size or 1.0), [note]
+    note = f"Their distance is taken as {size or 1.0:.5g} mm, {'as stated' if size else 'which is a guess'}."
+    return normal(first) * (size or 1.0), [note]
 
 
 def _refuse_sideways(stack: Stack, found: Lattice, step: Floats) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from napari_medpatch.errors import DamagedFileError
-from napari_medpatch.io.dicom_dataset import item, number, numbers, text, whole
+from napari_medpatch.io.dicom_dataset import item, length, number, numbers, text, whole
 from napari_medpatch.io.dicom_slice import DicomFile, DicomSlice, Vector
 from napari_medpatch.io.reading import damaged, reading
 
@@ -193,8 +193,8 @@ def _slice(file: DicomFile, dataset: Any) -> DicomSlice:
         along_row=row,
         along_column=column,
         spacing=pair(dataset, "PixelSpacing"),
-        thickness=number(dataset, "SliceThickness"),
-        distance=number(dataset, "SpacingBetweenSlices"),
+        thickness=length(dataset, "SliceThickness"),
+        distance=length(dataset, "SpacingBetweenSlices"),
         slope=number(dataset, "RescaleSlope"),
         intercept=number(dataset, "RescaleIntercept"),
         has_table=item(dataset, "ModalityLUTSequence") is not None,

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from napari_medpatch.errors import GeometryError, OutputError
+from napari_medpatch.io.dicom_dataset import length
 from napari_medpatch.io.reading import reading
 from napari_medpatch.io.source import AnyArray, Source
 
@@ -181,5 +182,5 @@ def _repair(dataset: Any, step_mm: float) -> None:
             kind(dataset.get(key) or None)
         except ValueError:
             setattr(dataset, key, None)
-    if not dataset.get("SliceThickness") and "PerFrameFunctionalGroupsSequence" not in dataset:
-        dataset.SliceThickness = step_mm
+    if "PerFrameFunctionalGroupsSequence" not in dataset:
+        dataset.SliceThickness = length(dataset, "SliceThickness") or step_mm

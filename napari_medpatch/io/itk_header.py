@@ -18,6 +18,7 @@ _SPACES = {
     *("right-anterior-superior", "ras", "right-anterior-superior-time", "rast"),
     *("left-anterior-superior", "las", "left-anterior-superior-time", "last"),
 }
+_NOT_DECODED = ("bzip2", "bz2")
 _PLACED = {"TransformMatrix", "Orientation", "Rotation", "Offset", "Position", "Origin"}
 _BYTES = {"CHAR": 1, "UCHAR": 1, "SHORT": 2, "USHORT": 2, "INT": 4, "UINT": 4, "FLOAT": 4, "DOUBLE": 8}
 
@@ -53,7 +54,8 @@ def read_itk_header(path: Path) -> ItkHeader:
     Raises
     ------
     UnsupportedFormatError
-        If it holds colours, or its values lie in another file that is not there.
+        If it holds colours, is compressed in a way that nobody here reads, or its values lie in another file that is
+        not there.
     DamagedFileError
         If it ends early.
     """
@@ -79,6 +81,9 @@ def _nrrd(path: Path, head: bytes) -> ItkHeader:
     fields = {k.strip().lower(): v.strip() for k, _, v in (s.partition(":") for s in lines if ":=" not in s)}
     if any(kind.startswith(_COLOURS) for kind in fields.get("kinds", "").split()):
         raise UnsupportedFormatError(f"{path} holds colours, not the values of a volume; give the CT itself.")
+    encoding = fields.get("encoding", "").lower()
+    if encoding in _NOT_DECODED:
+        raise UnsupportedFormatError(f"{path} is compressed with bzip2, which is not read; save it with gzip.")
     data = fields.get("data file") or fields.get("datafile", "")
     _check_beside(path, data)
     units = [unit for unit in re.findall(r'"([^"]*)"', fields.get("space units", "")) if unit]

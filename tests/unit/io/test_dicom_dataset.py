@@ -3,7 +3,7 @@
 import pytest
 from pydicom.dataset import Dataset
 
-from napari_medpatch.io.dicom_dataset import item, number, numbers, text, whole
+from napari_medpatch.io.dicom_dataset import item, length, number, numbers, text, whole
 
 
 @pytest.fixture
@@ -48,3 +48,13 @@ def test_bytes_that_are_no_number(value: bytes) -> None:
     tag = Tag("SliceThickness")
     found[tag] = RawDataElement(tag, "DS", len(value), value, 0, False, True)
     assert number(found, "SliceThickness") is None
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"), [("2.5", 2.5), ("-2.5", 2.5), ("0", None), ("-0.0", None), (None, None), ("", None)]
+)
+def test_a_length_has_no_sign_and_is_not_nothing(value: str | None, expected: float | None) -> None:
+    found = Dataset()
+    found.SliceThickness = value
+    assert length(found, "SliceThickness") == expected
+    assert length(None, "SliceThickness") is None

@@ -27,6 +27,8 @@ from napari_medpatch.errors import ChoiceNeededError, DamagedFileError, Geometry
 from napari_medpatch.events import Finished, Started, Working
 from napari_medpatch.io.detect import detect, open_source, open_steps
 from napari_medpatch.io.dicom_series import DicomSeriesSource
+from napari_medpatch.io.export import write_mask
+from napari_medpatch.io.labels_file import read_labels
 from napari_medpatch.io.source import Source
 
 
@@ -386,3 +388,20 @@ def test_detection_does_not_read_pixels(tmp_path: Path) -> None:
 def test_a_kind_is_asked_of_a_folder_too(tmp_path: Path) -> None:
     with closing(open_source(write_series(tmp_path, orientation=AXIAL), kind="volume")) as source:
         assert source.kind == "volume"
+
+
+@pytest.mark.parametrize("thickness", [-2.5, 0, None, 2.5])
+def test_a_thickness_that_cannot_be_meant_is_no_gap(tmp_path: Path, thickness: float | None) -> None:
+    source = open_source(write_series(tmp_path / "ct", SliceThickness=thickness))
+    assert source.spacing.values == (STEP, *SPACING)
+    assert notes_of(source) == ""
+    mask = (source.data > -1000).astype(np.uint8)
+    assert np.array_equal(read_labels(write_mask(mask, source, tmp_path / "m.nii.gz"), source), mask)
+
+
+@pytest.mark.parametrize("thickness", [-2.5, 0])
+def test_a_segmentation_of_such_slices_says_a_thickness_that_can_be(tmp_path: Path, thickness: float) -> None:
+    source = open_source(write_series(tmp_path / "ct", SliceThickness=thickness, StudyInstanceUID="1.2.8"))
+    path = write_mask((source.data > -1000).astype(np.uint8), source, tmp_path / "m.dcm")
+    shared = pydicom.dcmread(path).SharedFunctionalGroupsSequence[0]
+    assert shared.PixelMeasuresSequence[0].SliceThickness == STEP

@@ -1,5 +1,6 @@
 """NRRD and MetaImage: written by SimpleITK or by hand, read as the same volume in NIfTI is."""
 
+import bz2
 from pathlib import Path
 
 import nibabel as nib
@@ -263,3 +264,11 @@ def test_the_real_nrrd_is_its_nifti_copy(real_data: Path) -> None:
     np.testing.assert_allclose(source.canonical_affine, same.canonical_affine, atol=1e-4)
     lungs = read_labels(real_data / "ct" / "CIP_10002K_lungs-64.nii.gz", source)
     assert lungs.max() == 2
+
+
+def test_bzip2_is_named_as_what_is_not_read(tmp_path: Path) -> None:
+    header = "NRRD0004\ntype: int16\ndimension: 3\nsizes: 2 2 2\nencoding: bzip2\nendian: little\n\n"
+    path = tmp_path / "ct.nrrd"
+    path.write_bytes(header.encode() + bz2.compress(bytes(16)))
+    with pytest.raises(UnsupportedFormatError, match=r"compressed with bzip2, which is not read; save it with gzip"):
+        open_source(path)
