@@ -62,6 +62,9 @@ def show_classes(layer: "napari.layers.Labels", names: Sequence[str]) -> None:
 
         layer.colormap = DirectLabelColormap(color_dict=mask_colours(len(names)))
     layer.refresh(**QUIET)
+    if not layer.visible:
+        # napari keeps quiet about hidden layers; measurements of this one are out of date all the same.
+        layer.events.set_data()
 
 
 def change_of(record: CleanRecord, shape: Sequence[int]) -> "np.ndarray[Any, Any]":

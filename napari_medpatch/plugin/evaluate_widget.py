@@ -20,6 +20,7 @@ from napari_medpatch.plugin.measure_form import MeasureForm
 from napari_medpatch.plugin.measure_jobs import Measured, measuring, writing_report
 from napari_medpatch.plugin.measure_results import MeasureResults
 from napari_medpatch.plugin.messages import tell_error
+from napari_medpatch.plugin.standing_back import StandingBack
 from napari_medpatch.plugin.tab import Tab
 from napari_medpatch.plugin.truth_file import add_truth, reading_truth
 
@@ -40,13 +41,18 @@ class EvaluateWidget(Tab):
             if_stopped="what was measured before stays",
         )
         self.results = MeasureResults(self.viewer)
-        self.errors_box = check("Mar&k errors", "Show where the prediction is wrong, as a layer.", checked=True)
+        self.errors_box = check(
+            "Mar&k errors",
+            "Show where the prediction is wrong, as a layer; the masks are hidden meanwhile.",
+            checked=True,
+        )
         self.report_button = button(
             "Write &report…", "Write an HTML report with pictures, CSV tables and JSON into a folder.", self.ask_report
         )
         self.open_button = button("Open report", "Show the report in the browser.", self.open_report)
         self.legend = note(LEGEND)
         self.report_path: Path | None = None
+        self._back = StandingBack()
         self._then: Callable[[Any], None] = lambda _result: None
         self._lay_out(layout)
         self._connect()
@@ -55,6 +61,13 @@ class EvaluateWidget(Tab):
         if not len(self.form.prediction):
             return "There is no mask to measure yet: segment an image, train a model, or open a mask as labels."
         return ""
+
+    def refresh(self) -> None:
+        """Follow the layers; what was measured stays at hand when the last mask is gone."""
+        super().refresh()
+        self.controls.setEnabled(True)
+        for widget in (self.form, self.row):
+            widget.setEnabled(not self.missing())
 
     def run(self) -> None:
         """Measure the chosen layers as they are now."""
@@ -166,7 +179,10 @@ class EvaluateWidget(Tab):
             return
         if self.errors_box.isChecked():
             show_errors(self.viewer, layer, measured.errors, {"truth": measured.masks.provenance.get("truth", "")})
-        elif (shown := error_layer(self.viewer, layer)) is not None:
+            self._back.hide(self.results.layers)
+            return
+        self._back.bring_back()
+        if (shown := error_layer(self.viewer, layer)) is not None:
             shown.visible = False
 
     def _on_written(self, path: Path) -> None:

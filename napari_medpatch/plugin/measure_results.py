@@ -43,6 +43,7 @@ class MeasureResults(QWidget):
         self.viewer = viewer
         self.measured: Measured | None = None
         self.layer: napari.layers.Labels | None = None
+        self.layers: list[napari.layers.Labels] = []
         self.of = MeasuredOf(viewer)
         self.classes = ResultTable("Classes", 7)
         self.objects = ResultTable("Objects", 8)
@@ -75,7 +76,8 @@ class MeasureResults(QWidget):
             What it was compared with.
         """
         self.measured, self.layer = measured, layer
-        self.of.show_for(measured, [layer] if truth is None else [layer, truth])
+        self.layers = [layer] if truth is None else [layer, truth]
+        self.of.show_for(measured, self.layers)
         units = measured.result.units
         counts = [f"{name}_{units.pixel}" for name in ("predicted", "true", units.extent)]
         left_out = ["class", *(counts if units.length != "px" else [])]

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from napari_medpatch.plugin.measure_jobs import Measured
 
 _TICK_MS = 1000
+_ROLES = ("prediction", "truth")
 
 Arrays = tuple["np.ndarray[Any, Any]", "np.ndarray[Any, Any]"]
 
@@ -86,7 +87,8 @@ class MeasuredOf(QLabel):
     def _watch(self, layer: "napari.layers.Labels") -> None:
         if layer not in self._watched:
             self._watched.add(layer)
-            for emitter in (layer.events.paint, layer.events.labels_update, layer.events.set_data):
+            events = layer.events
+            for emitter in (events.paint, events.labels_update, events.set_data, events.visible):
                 listen(emitter, self._look_again)
 
     def _look_again(self, event: Any = None) -> None:
@@ -113,8 +115,8 @@ class MeasuredOf(QLabel):
             layer.name if present else name
             for layer, name, present in zip(self._layers, self._names, there, strict=True)
         ]
-        gone = [name for name, present in zip(self._names, there, strict=True) if not present]
-        other = [name for name, present, differs in zip(self._names, there, self._differ, strict=True) if differs]
+        gone = [role for role, present in zip(_ROLES, there, strict=False) if not present]
+        other = [role for role, differs in zip(_ROLES, self._differ, strict=False) if differs]
         said = f"Results of {' against '.join(self._names)}."
         if gone:
             said += f" {_and(gone)} removed since; these are the values of before."
@@ -125,8 +127,8 @@ class MeasuredOf(QLabel):
             self.changed.emit()
 
 
-def _and(names: Sequence[str]) -> str:
-    return f"{' and '.join(names)} {'was' if len(names) == 1 else 'were'}"
+def _and(roles: Sequence[str]) -> str:
+    return f"The {' and the '.join(roles)} {'was' if len(roles) == 1 else 'were'}"
 
 
 def _comparing(pairs: Sequence[Arrays]) -> Job:

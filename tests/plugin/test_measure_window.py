@@ -70,10 +70,12 @@ def cells(table: Any) -> list[list[str]]:
 def test_without_a_mask_the_tab_says_what_to_do(tab: EvaluateWidget, volume: ArraySource) -> None:
     assert "no mask to measure" in tab.explanation.text()
     image = add_image(tab.viewer, volume)
-    assert not tab.controls.isEnabled()
+    assert not tab.form.isEnabled()
+    assert not tab.row.isEnabled()
     add_mask(tab.viewer, image, np.zeros(volume.data.shape, np.uint8), "empty")
     assert tab.explanation.text() == ""
-    assert tab.controls.isEnabled()
+    assert tab.form.isEnabled()
+    assert tab.row.isEnabled()
 
 
 def test_the_window_shows_what_the_job_computes(measured: EvaluateWidget, balls: Any) -> None:
@@ -97,10 +99,16 @@ def test_errors_lie_on_the_image_and_are_replaced(measured: EvaluateWidget, ball
     assert layer.units == image.units
     assert layer.metadata["medpatch"]["class_names"] == ["false positive", "false negative", "wrong class"]
     assert "orange" in measured.legend.text()
+    # The masks would hide it.
+    assert (moved.visible, truth.visible) == (False, False)
     measured.errors_box.setChecked(False)
-    assert not layer.visible
+    assert (layer.visible, moved.visible, truth.visible) == (False, True, True)
+    truth.visible = False
     measured.errors_box.setChecked(True)
-    assert layer.visible
+    assert (layer.visible, moved.visible, truth.visible) == (True, False, False)
+    measured.errors_box.setChecked(False)
+    assert (moved.visible, truth.visible) == (True, False), "what the user hid stays hidden"
+    measured.errors_box.setChecked(True)
     # It is neither offered as a mask nor piled up by a second run.
     assert layer not in measured.form.prediction._layers + measured.form.truth._layers
     moved.data = truth.data.copy()
@@ -264,13 +272,16 @@ def test_stopping_and_removing_layers_leave_the_tables(measured: EvaluateWidget,
     assert results.result is before
     assert results.of.text() == "Results of model against by hand."
     measured.viewer.layers.remove("by hand")
-    assert results.of.text().endswith("by hand was removed since; these are the values of before.")
+    assert results.of.text().endswith("The truth was removed since; these are the values of before.")
     assert not measured.errors_box.isHidden()
     measured.viewer.layers.clear()
-    assert "model and by hand were removed since" in results.of.text()
+    assert "The prediction and the truth were removed since" in results.of.text()
     assert measured.errors_box.isHidden()
     assert not results.worst_button.isEnabled()
     assert "fly" not in results.objects_title.text()
+    assert measured.report_button.isEnabled()
+    assert results.classes.isEnabled()
+    assert not measured.row.run_button.isEnabled()
     results.plot.clicked.emit(3)
     results.worst_button.click()
     results.objects.cellClicked.emit(0, 0)
@@ -286,12 +297,14 @@ def test_a_mask_that_was_painted_since_is_called_changed(measured: EvaluateWidge
     moved.name = "second reader"
     assert of.text() == "Results of second reader against by hand."
     moved.paint((6, 3, 3), 1)
-    qtbot.waitUntil(lambda: of.text().endswith("second reader was changed since: measure again."), timeout=10000)
+    qtbot.waitUntil(lambda: of.text().endswith("The prediction was changed since: measure again."), timeout=10000)
     moved.undo()
+    # napari says nothing of a layer that is hidden, as masks are while errors are marked.
+    measured.errors_box.setChecked(False)
     qtbot.waitUntil(lambda: of.text() == "Results of second reader against by hand.", timeout=10000)
     truth.data[0, 0, 0] = 1
     truth.refresh()
-    qtbot.waitUntil(lambda: of.text().endswith("by hand was changed since: measure again."), timeout=10000)
+    qtbot.waitUntil(lambda: of.text().endswith("The truth was changed since: measure again."), timeout=10000)
     finish(qtbot, measured.runner, measured.row.run_button.click)
     assert of.text() == "Results of second reader against by hand."
 
