@@ -14,6 +14,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from napari_medpatch.plugin.eliding_combo import ElidingCombo
 from napari_medpatch.plugin.settings import keep, preference
 
 
@@ -51,7 +52,7 @@ def add_row(form: QFormLayout, text: str, field: QWidget, tip: str) -> QLabel:
 
 def combo() -> QComboBox:
     """Return a drop-down list that does not grow with its longest entry."""
-    result = QComboBox()
+    result = ElidingCombo()
     result.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
     result.setMinimumContentsLength(14)
     return result
