@@ -3,6 +3,7 @@
 import weakref
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from qtpy.compat import isalive
 from qtpy.QtCore import QEvent, QObject, Qt, QTimer, Signal
 from qtpy.QtWidgets import QHBoxLayout, QMainWindow, QSplitter, QWidget
@@ -25,6 +26,8 @@ _SHARE = 0.45
 """Of the window's height."""
 
 _PAUSE_MS = 15
+_SETTLED_MS = 60
+"""Docks have their sizes by then."""
 
 
 class PlanesDock(QWidget):
@@ -89,6 +92,14 @@ class PlanesDock(QWidget):
             view.shut()
         self.closed.emit()
         self.deleteLater()
+
+    def fit_main_soon(self) -> None:
+        """Fit the main view into what the dock leaves of the window, once that is known."""
+        timer = QTimer(self)
+        timer.setSingleShot(True)
+        timer.setInterval(_SETTLED_MS)
+        timer.timeout.connect(lambda: self._is_shut or self.main.fit_to_view())
+        timer.start()
 
     def leave(self) -> None:
         """Take the dock out of the window."""
@@ -157,6 +168,7 @@ def open_planes(viewer: "napari.Viewer") -> PlanesDock:
     window = bare(viewer)
     found = planes_of(window)
     if found is None:
+        is_fitted = _shows_all(window)
         found = PlanesDock(window)
         dock = window.window.add_dock_widget(found, name=NAME, area="bottom", add_vertical_stretch=False)
         frame = dock.parentWidget()
@@ -165,10 +177,22 @@ def open_planes(viewer: "napari.Viewer") -> PlanesDock:
             frame.setCorner(Qt.Corner.BottomRightCorner, Qt.DockWidgetArea.RightDockWidgetArea)
             frame.setCorner(Qt.Corner.BottomLeftCorner, Qt.DockWidgetArea.LeftDockWidgetArea)
             frame.resizeDocks([dock], [round(_SHARE * frame.height())], Qt.Orientation.Vertical)
+        if is_fitted:
+            found.fit_main_soon()
     parent = found.parentWidget()
     if parent is not None:
         parent.show()
     return found
+
+
+def _shows_all(viewer: "napari.Viewer") -> bool:
+    """Return whether the view is as napari's button *home* makes it: nobody has zoomed or moved it."""
+    camera = viewer.scene.camera
+    before = (camera.zoom, *camera.center)
+    viewer.fit_to_view()
+    fitted = (camera.zoom, *camera.center)
+    camera.zoom, camera.center = before[0], before[1:]
+    return bool(np.allclose(before, fitted, rtol=0.02, atol=1e-3))
 
 
 def close_planes(viewer: "napari.Viewer") -> None:

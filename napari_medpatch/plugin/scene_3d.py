@@ -125,10 +125,12 @@ class Scene3D(QObject):
         return max(self.copies.steps(layer)) > 1
 
     def _has_surfaces(self, layer: "napari.layers.Layer") -> bool:
+        """Return whether there are surfaces of a layer or on its image, which blocks of other masks would hide."""
         if surfaces_of(self._viewer, layer):
             return True
-        return image_of(layer) is layer and any(
-            role_of(other) == SURFACE and image_of(other) is layer for other in self._viewer.layers
+        image = image_of(layer)
+        return image is not None and any(
+            role_of(other) == SURFACE and image_of(other) is image for other in self._viewer.layers
         )
 
     def _send_away(self, layer: "napari.layers.Layer") -> None:

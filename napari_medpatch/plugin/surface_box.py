@@ -109,7 +109,7 @@ class SurfaceBox(QWidget):
         count = sum(len(faces) for _, faces in surfaces.by_value.values())
         number = len(self._waiting)
         said = f"{number} surface{'s' if number != 1 else ''} of {count:,} triangles"
-        self.row.say(f"{said}, coarser than the mask so that they turn quickly." if surfaces.coarser else f"{said}.")
+        self.row.say(f"{said}, coarser than the mask, to turn quickly." if surfaces.coarser else f"{said}.")
         self._timer.start()
 
     def _add_next(self) -> None:

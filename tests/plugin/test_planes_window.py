@@ -197,3 +197,24 @@ def test_a_made_up_position_has_no_letters(make_napari_viewer: Any, volume: Any)
     assert is_right_handed(layer) is None
     dock = open_planes(viewer)
     assert not any(key.startswith("medpatch") for key in dock.views[0].model.canvas.overlays)
+
+
+def test_the_whole_slice_is_seen_beside_the_planes(window: Any, qtbot: Any) -> None:
+    qtbot.wait(50)
+    window.fit_to_view()
+    dock, canvas = open_planes(window), qt_viewer_of(window)
+    for row, column in ((0, 0), (19, 23)):
+        qtbot.waitUntil(lambda r=row, c=column: is_seen(canvas, pixel_of(canvas, r, c)), timeout=5000)
+    close_planes(window)
+    qtbot.wait(50)
+    # A view that the user moved is left alone.
+    window.scene.camera.zoom *= 3
+    zoom = window.scene.camera.zoom
+    dock = open_planes(window)
+    qtbot.wait(150)
+    assert window.scene.camera.zoom == zoom
+    assert dock is planes_of(window)
+
+
+def is_seen(canvas: Any, pixel: tuple[int, int]) -> bool:
+    return 0 <= pixel[0] < canvas.canvas.native.width() and 0 <= pixel[1] < canvas.canvas.native.height()

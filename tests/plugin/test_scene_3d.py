@@ -81,6 +81,14 @@ def test_surfaces_of_each_class_in_its_colour_and_place(box: Any, window: Any, q
         np.testing.assert_allclose(world.mean(axis=0), mask.data_to_world(voxels.mean(axis=0)), atol=0.3)
     # Volumes stand behind their surfaces; back in 2D everything is as before.
     assert (image.visible, mask.visible) == (False, False)
+    # Blocks of another mask of the same image would hide the surfaces, until the user asks for them.
+    other = Labels(mask.data, name="other", metadata=provenance(image, "mask"), **like_source(image))
+    belongs_to(other, image)
+    window.add_layer(other)
+    assert not other.visible
+    other.visible = True
+    assert other.visible
+    window.layers.remove(other)
     box.scene_button.click()
     assert window.dims.ndisplay == 2
     assert (image.visible, mask.visible) == (True, True)
