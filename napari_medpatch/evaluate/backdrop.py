@@ -8,6 +8,7 @@ import numpy.typing as npt
 
 from napari_medpatch.geometry import Box, level_box
 from napari_medpatch.io.source import AnyArray, Source
+from napari_medpatch.io.volume_source import as_volume
 
 Pixels: TypeAlias = npt.NDArray[np.uint8]
 Window: TypeAlias = tuple[slice, slice]
@@ -28,7 +29,7 @@ def backdrop_of(source: Source, shape: tuple[int, ...]) -> Backdrop:
         Of the masks; coarser than the source on slides.
     """
     if source.kind == "volume":
-        return volume_backdrop(source.data)  # type: ignore[attr-defined]
+        return volume_backdrop(as_volume(source).data)
     return _picture_backdrop(source, shape)
 
 

@@ -22,6 +22,7 @@ from napari_medpatch.events import Event, Finished, Job, Noted, passing_on
 from napari_medpatch.io.atomic import check_writable
 from napari_medpatch.io.labels_file import read_labels
 from napari_medpatch.io.source import AnyArray, Source
+from napari_medpatch.io.volume_source import as_volume
 from napari_medpatch.io.wording import size_text
 
 
@@ -197,8 +198,7 @@ def _values(picture: Source | None) -> AnyArray | None:
     """Return the values of a volume; colours have no mean worth telling."""
     if picture is None or picture.kind != "volume":
         return None
-    values: AnyArray = picture.data  # type: ignore[attr-defined]
-    return values
+    return as_volume(picture).data
 
 
 def _written(folder: Path, loaded: _Loaded, picture: Source | None, result: Any) -> Iterator[Event]:

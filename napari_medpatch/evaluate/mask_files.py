@@ -23,6 +23,7 @@ from napari_medpatch.io.raster import read_raster
 from napari_medpatch.io.read_volume import read_note
 from napari_medpatch.io.segment_facts import seg_note
 from napari_medpatch.io.source import AnyArray, Source
+from napari_medpatch.io.volume_source import as_volume
 from napari_medpatch.io.wording import size_text, spacing_text
 
 _TABLES = (".csv", ".tsv", ".xlsx", ".json")
@@ -167,14 +168,14 @@ def _on_grid(other: Source, source: Source) -> Mask:
         )
     if other.levels[0].shape != source.levels[0].shape:
         raise GeometryError(_mismatch(other, source, "have other shapes"))
-    own, theirs = (each.grid for each in (source, other))  # type: ignore[attr-defined]
+    own, theirs = as_volume(source).grid, as_volume(other).grid
     if own.known and theirs.known:
         corner = np.array([*(n - 1 for n in source.levels[0].shape[::-1]), 1.0])
         between = np.linalg.solve(own.canonical_affine, theirs.canonical_affine)
         offset = max(float(np.abs((between @ at - at)[:3]).max()) for at in (np.array([0, 0, 0, 1.0]), corner))
         if offset > _OFF_BY_VOXELS:
             raise GeometryError(_mismatch(other, source, f"lie {offset:.3g} voxels apart"))
-    return to_labels(other.data, other.path)  # type: ignore[attr-defined]
+    return to_labels(as_volume(other).data, other.path)
 
 
 def _mismatch(other: Source, source: Source, how: str) -> str:

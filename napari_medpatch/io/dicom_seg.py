@@ -19,6 +19,7 @@ from napari_medpatch.io.dicom_source_files import SeriesSlices, SourceFiles, rea
 from napari_medpatch.io.export_steps import Steps, in_thread
 from napari_medpatch.io.orientation import voxel_sizes
 from napari_medpatch.io.source import AnyArray, Source
+from napari_medpatch.io.volume_source import as_volume
 
 _SERIES_NUMBER_OFFSET = 1000
 _MOST = 2**31 - 1
@@ -83,7 +84,7 @@ def write_dicom_seg(
     count = frames.shape[3] if frames.ndim == 4 else max(len(class_names), int(frames.max()))
     names = [class_name(value, class_names) for value in range(1, count + 1)]
 
-    step_mm = voxel_sizes(source.grid.affine)[2]  # type: ignore[attr-defined]
+    step_mm = voxel_sizes(as_volume(source).grid.affine)[2]
 
     def write(temporary: Path) -> None:
         files = read_source_files(slices.files, step_mm)
@@ -96,7 +97,7 @@ def write_dicom_seg(
 
 def _frames(values: AnyArray, source: Source) -> AnyArray:
     """Return ``(slice, row, column)``, or that and a last axis of classes as floats."""
-    to_original = source.to_original  # type: ignore[attr-defined]
+    to_original = as_volume(source).to_original
     if values.ndim == 3:
         return np.ascontiguousarray(to_original(values).transpose(2, 1, 0))
     scale = np.float32(255 if values.dtype == np.uint8 else 1)

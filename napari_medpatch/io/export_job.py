@@ -22,6 +22,7 @@ from napari_medpatch.io.export_writers import WRITERS
 from napari_medpatch.io.labels_file import labels_downsample
 from napari_medpatch.io.png_series import check_replaceable
 from napari_medpatch.io.source import AnyArray, Source
+from napari_medpatch.io.volume_source import as_volume
 from napari_medpatch.io.wording import size_text
 from napari_medpatch.steps import telling
 
@@ -104,7 +105,7 @@ def exporting_volume(
     if source.kind != "volume":
         raise OutputError(f"{target} was not written: {source.path.name} is a {source.kind}, not a volume.")
     result_format(target, source, "image")
-    data: AnyArray = source.data if values is None else values  # type: ignore[attr-defined]
+    data: AnyArray = as_volume(source).data if values is None else values
     yield from as_job(part_steps(Part("image", data, source, target, options=options or ExportOptions())))
 
 

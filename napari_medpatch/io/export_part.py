@@ -12,6 +12,7 @@ from napari_medpatch.io.export_note import ExportNote
 from napari_medpatch.io.export_options import ExportOptions
 from napari_medpatch.io.source import AnyArray, Source
 from napari_medpatch.io.volume_grid import VolumeGrid
+from napari_medpatch.io.volume_source import as_volume
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -58,8 +59,7 @@ class Part:
     @property
     def grid(self) -> VolumeGrid:
         """Of a volume."""
-        grid: VolumeGrid = self.source.grid  # type: ignore[attr-defined]
-        return grid
+        return as_volume(self.source).grid
 
     @property
     def classes(self) -> tuple[str, ...]:

@@ -18,6 +18,7 @@ from napari_medpatch.io.orientation import (
 )
 from napari_medpatch.io.source import Source
 from napari_medpatch.io.volume_grid import VolumeGrid
+from napari_medpatch.io.volume_source import as_volume
 from napari_medpatch.io.wording import size_text, spacing_text
 
 _OFF_BY_VOXELS = 0.25
@@ -130,8 +131,7 @@ class LabelGrid:
         GeometryError
             If the part does not lie on the source's grid, voxel on voxel, or not within it.
         """
-        grid: VolumeGrid = source.grid  # type: ignore[attr-defined]
-        orientation, between = self._between(grid, source)
+        orientation, between = self._between(as_volume(source).grid, source)
         corners = (self._corners() @ between.T)[:, :3][:, ::-1]
         start = np.rint(corners.min(axis=0)).astype(int)
         stop = start + orientation.canonical_shape(self.shape)
