@@ -23,6 +23,16 @@ def test_sure_voxels_stay() -> None:
     assert _case([consolidated_lung[0], room_air[0]], [consolidated_lung[1], room_air[1]]) == [1, 0]
 
 
+def test_the_network_is_believed_from_95_percent_on() -> None:
+    logits = [float(np.log(p / (1 - p))) for p in (0.94, 0.96)]
+    assert _case(logits, [40, 40]) == [0, 1]
+    assert _case([-logit for logit in logits], [-900, -900]) == [1, 0]
+
+
+def test_air_lies_below_the_edge_not_on_it() -> None:
+    assert _case([0.5, 0.5], [-500, -501]) == [0, 1]
+
+
 def test_the_likelier_of_several_classes_is_taken() -> None:
     logits = np.array([-1.0, -0.5], np.float32).reshape(2, 1, 1, 1)
     labels = np.zeros((1, 1, 1), np.uint8)

@@ -44,6 +44,12 @@ def test_columns_with_their_margins_fit_and_tile_the_plane(share: float) -> None
         assert sweep_bytes(CONFIG, plane.padded(column).size, planned.chunk, 4) <= limit * (1 + 1e-9)
 
 
+def test_what_waits_in_skips_and_some_chunks_under_way_are_counted() -> None:
+    for chunk in (4, CONFIG.halo, 4 * CONFIG.halo):
+        held = (CONFIG.halo + chunk + 6 * chunk) * 1000 * CONFIG.channels * 4
+        assert held < sweep_bytes(CONFIG, 1000, chunk, 4) < 1.5 * held
+
+
 def test_a_sweep_takes_more_for_more_rows_a_wider_plane_and_a_longer_reach() -> None:
     base = sweep_bytes(CONFIG, 1000, 8, 4)
     deeper = UNetConfig(dimensions=3, channels=8, levels=4)
