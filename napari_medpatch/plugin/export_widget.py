@@ -15,6 +15,7 @@ from napari_medpatch.plugin.form import PathField, add_row, combo, new_form, not
 from napari_medpatch.plugin.job_row import JobRow
 from napari_medpatch.plugin.jobs import JobRunner
 from napari_medpatch.plugin.layers import LIVE
+from napari_medpatch.plugin.links import image_of
 from napari_medpatch.plugin.listen import listen
 from napari_medpatch.plugin.probability_maps import maps_of_run, which_maps
 from napari_medpatch.plugin.saving import at_once, saving_labels, saving_values
@@ -174,7 +175,7 @@ class ExportWidget(Tab):
             return
         source = Path(str(layer.metadata.get("medpatch", {}).get("source", "")))
         folder = Path(self.path.text()).parent if self.path.text() else source.parent
-        stem = "".join(c if c.isalnum() or c in "-_" else "_" for c in layer.name).strip("_")
+        stem = "".join(c if c.isalnum() or c in "-_" else "_" for c in _plain_name(layer)).strip("_")
         self.path.setText(str(folder / f"{stem}{'_slices' if suffix == SLICES else suffix}"))
 
     def _ask_path(self, parent: QWidget, start: str) -> str:
@@ -184,6 +185,17 @@ class ExportWidget(Tab):
             return QFileDialog.getSaveFileName(parent, "Name the new folder of slices", start)[0]
         name, suffix = self.format_combo.currentText(), self.format_combo.currentData()
         return QFileDialog.getSaveFileName(parent, "Write", start, f"{name} (*{suffix})")[0]
+
+
+def _plain_name(layer: "napari.layers.Layer") -> str:
+    """Return a layer's name without the suffix of its image's file, which would stand in the middle of another name."""
+    image = image_of(layer)
+    file = image.source.path or image.metadata.get("medpatch", {}).get("source", "") if image is not None else ""
+    name = Path(str(file)).name
+    if not name or not layer.name.startswith(name) or not Path(str(file)).is_file():
+        return layer.name
+    stem = Path(name.removesuffix(".gz")).stem
+    return f"{stem}{layer.name.removeprefix(name)}"
 
 
 def _save_explanation(result: Any, path: Path) -> Path:

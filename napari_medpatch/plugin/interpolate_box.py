@@ -55,6 +55,8 @@ class InterpolateBox(MoreSection):
         self._image: napari.layers.Image | None = None
         self._proposed: Proposed | None = None
         self._known: set[tuple[int, ...]] = set()
+        self._told: tuple[int, ...] | None = None
+        self._is_counted = False
         self._region: tuple[slice, ...] | None = None
         inside.addLayout(self._form())
         inside.addWidget(self.row)
@@ -172,7 +174,7 @@ class InterpolateBox(MoreSection):
         if self._image not in self.viewer.layers or self._target not in self.viewer.layers:
             self.row.say("The image or its labels were removed, so the proposal is dropped.")
             return
-        self._proposed, self._known = proposed, {proposed.counts}
+        self._proposed, self._known, self._told = proposed, {proposed.counts}, None
         names, colours = self.box.classes.names(), self.box.classes.colours()
         self.proposal = add_proposal(self.viewer, self._image, proposed.result, names, colours)
         self.row.say("")
@@ -185,7 +187,8 @@ class InterpolateBox(MoreSection):
         if located.part is None:
             self.state.setText("Nothing is unlabelled there.")
         else:
-            self._known.add(self._proposed.counts_after(located.part.labels))
+            self._told, self._is_counted = self._proposed.counts_after(located.part.labels), False
+            self._known.add(self._told)
             self.state.setText(f"{located.voxels:,} voxels accepted; Ctrl+Z takes them back.")
         self._forget_accepted()
         self._enable()
@@ -207,7 +210,10 @@ class InterpolateBox(MoreSection):
 
     def _on_counted(self, found: Counted) -> None:
         """Compare the labels with those that the proposal was made from, by their counts."""
-        if self.proposal is None or self._target is not self.box.labels() or self.acceptor.is_busy:
+        if self._target is not self.box.labels() or self.acceptor.is_busy:
+            return
+        if self.proposal is None:
+            self._compare_accepted(found)
             return
         outdated = found.counts not in self._known
         was = self.proposal.name.endswith("(outdated)")
@@ -216,6 +222,16 @@ class InterpolateBox(MoreSection):
             self.state.setText("Outdated: the labels changed since; propose again, or accept it as it is.")
         elif was:
             self.state.setText(self._proposed.in_words())
+
+    def _compare_accepted(self, found: Counted) -> None:
+        """Stop saying that voxels were accepted once that was undone or painted over."""
+        if self._told is None:
+            return
+        if found.counts == self._told:
+            self._is_counted = True
+        elif self._is_counted:
+            self._told = None
+            self.state.setText("The labels changed since; propose again to fill between them.")
 
     def _on_removed(self, event: Any) -> None:
         if event.value is self.proposal:

@@ -10,10 +10,12 @@ from qtpy.QtCore import Qt
 from window_jobs import blocks, finish
 
 from napari_medpatch.io.array_source import ArraySource
+from napari_medpatch.io.export import write_volume
 from napari_medpatch.plugin.export_formats import SLICES
 from napari_medpatch.plugin.export_widget import ExportWidget
 from napari_medpatch.plugin.layers import layer_data
 from napari_medpatch.plugin.live_mask import LiveMask
+from napari_medpatch.plugin.open import open_paths
 
 
 @pytest.fixture
@@ -72,6 +74,18 @@ def test_the_suffix_follows_the_format(tab: ExportWidget, photo: ArraySource, tm
     tab.format_combo.setCurrentIndex(2)
     assert tab.path.text().endswith(".geojson")
     assert Path(tab.path.text()).parent == tmp_path
+
+
+def test_the_proposed_name_has_one_suffix(tab: ExportWidget, volume: ArraySource, tmp_path: Path) -> None:
+    path = write_volume(volume, tmp_path / "patient 7.nii.gz")
+    (image,) = open_paths(tab.viewer, [path])
+    live = result_on(tab.viewer, image, blocks(volume.data.shape))
+    tab.choose(live.layers[-1])
+    assert live.layers[-1].name == "patient 7.nii.gz fake"
+    assert tab.path.text() == str(tmp_path / "patient_7_fake.nii.gz")
+    live.layers[-1].name = "second reader"
+    tab.format_combo.setCurrentIndex(tab.format_combo.findData(".nrrd"))
+    assert tab.path.text() == str(tmp_path / "second_reader.nrrd")
 
 
 def test_a_folder_that_cannot_be_written_is_one_sentence(

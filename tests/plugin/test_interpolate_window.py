@@ -107,6 +107,19 @@ def test_accepting_is_one_step_that_ctrl_z_takes_back_bit_for_bit(tab: AnnotateW
     assert (before != bare).any()
 
 
+def test_what_was_accepted_and_undone_is_not_called_accepted(tab: AnnotateWidget, qtbot: Any) -> None:
+    propose(tab, qtbot)
+    counted: list[Any] = []
+    tab.box.keeper.counted.connect(counted.append)
+    accept(qtbot, tab.between, tab.between.accept_button)
+    assert tab.between.state.text().endswith("voxels accepted; Ctrl+Z takes them back.")
+    qtbot.waitUntil(lambda: bool(counted) and counted[-1].counts == tab.between._told, timeout=15000)
+    assert tab.between.state.text().endswith("voxels accepted; Ctrl+Z takes them back.")
+    tab.box.labels().undo()
+    said = "The labels changed since; propose again to fill between them."
+    qtbot.waitUntil(lambda: tab.between.state.text() == said, timeout=15000)
+
+
 def test_one_slice_can_be_accepted_and_the_rest_discarded(tab: AnnotateWidget, qtbot: Any) -> None:
     labels, viewer = tab.box.labels(), tab.viewer
     before = labels.data.copy()
