@@ -6,10 +6,8 @@ running decodes.
 """
 
 import itertools
-import threading
 import weakref
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
 
@@ -20,6 +18,7 @@ from napari_medpatch.errors import DamagedFileError, MedPatchError, ResourceErro
 from napari_medpatch.geometry import Box, Spacing
 from napari_medpatch.io.flat_overview import FlatOverview
 from napari_medpatch.io.many_boxes import fill_patches
+from napari_medpatch.io.open_file import OpenFile
 from napari_medpatch.io.pyramid import PlannedLevel, halve, needs_overview, overview_note, plan_levels
 from napari_medpatch.io.source import Kind, Level
 from napari_medpatch.io.tile_cache import Tile, TileCache, default_cache
@@ -73,9 +72,7 @@ class TiledSource:
         self._overview = _overview(weakref.ref(self), self._plan, reader)
         self._bad_tiles: set[tuple[int, int, int]] = set()
         self._damage: str | None = None
-        self._users = 0
-        self._closed = False
-        self._state = threading.Condition()
+        self._open = OpenFile(path)
 
     @property
     def path(self) -> Path:
@@ -163,7 +160,7 @@ class TiledSource:
         The coarsest level of a slide whose overview is being computed goes on changing: napari keeps this array for
         good, and so it shows what was computed since.
         """
-        if self._overview is not None and level == len(self._plan) - 1 and not self._closed:
+        if self._overview is not None and level == len(self._plan) - 1 and not self.is_closed:
             return self._overview.live(level)
         return self.peek(level, Box.whole(self._plan[level].level.shape))
 
@@ -175,7 +172,7 @@ class TiledSource:
     @property
     def is_closed(self) -> bool:
         """Whether :meth:`close` was called."""
-        return self._closed
+        return self._open.is_closed
 
     @property
     def waits_for_overview(self) -> bool:
@@ -207,8 +204,7 @@ class TiledSource:
             As :meth:`read`.
         """
         corners = [(y, x) for y, x in starts.tolist()]
-        if self._closed:
-            raise MedPatchError(_closed_sentence(self._path))
+        self._open.check()
         if self._overview is None or level < self._overview.first:
             planned = self._plan[level]
             fill_patches(out, corners, planned.level.shape, planned.tile, lambda y, x: self._tile(level, y, x))
@@ -221,8 +217,7 @@ class TiledSource:
     def _read(self, level: int, box: Box, *, peek: bool) -> Tile:
         if not 0 <= level < len(self._plan):
             raise IndexError(f"{self._path} has {len(self._plan)} levels, level {level} was asked for")
-        if self._closed:
-            raise MedPatchError(_closed_sentence(self._path))
+        self._open.check()
         try:
             out = np.empty((*box.shape, 3), dtype=np.uint8)
         except MemoryError as error:
@@ -285,7 +280,7 @@ class TiledSource:
         def make() -> Tile:
             if stored is None:
                 return self._halved(level, row, column)
-            with self._in_use():
+            with self._open.read():
                 return self._reader.tile(stored, row, column)
 
         return self._cache.get((self._token, level, row, column), make, keep=keep)
@@ -304,33 +299,15 @@ class TiledSource:
 
     def _guarded(self, read: Callable[[], Tile]) -> Callable[[], Tile]:
         def guarded() -> Tile:
-            with self._in_use():
+            with self._open.read():
                 return read()
 
         return guarded
 
-    @contextmanager
-    def _in_use(self) -> Iterator[None]:
-        """Hold the file open while it is read: closing a slide under a reading thread would crash the process."""
-        with self._state:
-            if self._closed:
-                raise MedPatchError(_closed_sentence(self._path))
-            self._users += 1
-        try:
-            yield
-        finally:
-            with self._state:
-                self._users -= 1
-                self._state.notify_all()
-
     def close(self) -> None:
         """Release the file after running decodes end; reading afterwards raises. May be called again."""
-        with self._state:
-            if self._closed:
-                return
-            self._closed = True
-            self._state.wait_for(lambda: self._users == 0)
-        self._release()
+        if self._open.close():
+            self._release()
 
     def __enter__(self) -> Self:
         return self
@@ -348,7 +325,7 @@ def _overview(
 
     def read(level: int, box: Box) -> Tile:
         alive = source()
-        if alive is None or alive._closed:
+        if alive is None or alive.is_closed:
             raise MedPatchError("The slide was closed.")
         return alive._whole_or_background(level, box)
 
@@ -359,7 +336,3 @@ def _release(reader: TileReader, cache: TileCache, token: int) -> None:
     """Close the file and forget its tiles."""
     reader.close()
     cache.discard(token)
-
-
-def _closed_sentence(path: Path) -> str:
-    return f"{path} was closed; open it again to read from it."
