@@ -4,7 +4,7 @@ import pytest
 
 from napari_medpatch.geometry import Box
 from napari_medpatch.infer.halo import Tiling
-from napari_medpatch.infer.sweep import CHUNK_POSITIONS, Sweep, chunk_rows, halved, plan_sweep, sweep_bytes
+from napari_medpatch.infer.sweep import CHUNK_POSITIONS, Sweep, chunk_rows, halved, plan_sweep, plane_tiling, sweep_bytes
 from napari_medpatch.models.unet import UNetConfig
 
 CONFIG = UNetConfig(dimensions=3, channels=8, levels=3)
@@ -57,6 +57,10 @@ def test_a_sweep_takes_more_for_more_rows_a_wider_plane_and_a_longer_reach() -> 
     assert sweep_bytes(CONFIG, 2000, 8, 4) == pytest.approx(2 * base)
     assert sweep_bytes(CONFIG, 1000, 8, 2) == pytest.approx(base / 2)
     assert sweep_bytes(deeper, 1000, 8, 4) > base
+
+
+def test_the_plane_is_cut_as_its_own_axes_are() -> None:
+    assert plane_tiling(Tiling((10, 20, 30), (4, 5, 6), (1, 2, 4))) == Tiling((20, 30), (5, 6), (2, 4))
 
 
 def test_a_column_is_halved_across_its_plane_on_the_pooling_grid() -> None:
