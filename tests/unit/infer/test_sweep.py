@@ -4,7 +4,15 @@ import pytest
 
 from napari_medpatch.geometry import Box
 from napari_medpatch.infer.halo import Tiling
-from napari_medpatch.infer.sweep import CHUNK_POSITIONS, Sweep, chunk_rows, halved, plan_sweep, plane_tiling, sweep_bytes
+from napari_medpatch.infer.sweep import (
+    CHUNK_POSITIONS,
+    Sweep,
+    chunk_rows,
+    halved,
+    plan_sweep,
+    plane_tiling,
+    sweep_bytes,
+)
 from napari_medpatch.models.unet import UNetConfig
 
 CONFIG = UNetConfig(dimensions=3, channels=8, levels=3)
