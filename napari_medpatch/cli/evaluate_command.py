@@ -29,6 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--image", type=Path, help="image of the masks: pixel size, background of pictures, values inside the mask"
     )
+    parser.add_argument("--volume-index", type=int, metavar="N", help="which volume of a 4D image or series, from 0")
     parser.add_argument(
         "--ignore",
         type=Path,
@@ -64,6 +65,7 @@ def run(arguments: argparse.Namespace) -> int:
         arguments.prediction,
         arguments.truth,
         image=arguments.image,
+        volume_index=arguments.volume_index,
         ignore=arguments.ignore,
         sparse_truth=arguments.sparse_truth,
         prediction_map=ClassMap.parse(arguments.map_prediction),

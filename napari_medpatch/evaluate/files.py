@@ -20,6 +20,7 @@ from napari_medpatch.evaluate.settings import EvaluationSettings
 from napari_medpatch.evaluate.volumes import measure_mask
 from napari_medpatch.events import Event, Finished, Job, Noted, passing_on
 from napari_medpatch.io.atomic import check_writable
+from napari_medpatch.io.detect import open_source
 from napari_medpatch.io.labels_file import read_labels
 from napari_medpatch.io.source import AnyArray, Source
 from napari_medpatch.io.volume_source import as_volume
@@ -43,6 +44,7 @@ def evaluate_files(
     truth: Path | None = None,
     *,
     image: Path | None = None,
+    volume_index: int | None = None,
     ignore: Path | None = None,
     sparse_truth: bool = False,
     prediction_map: ClassMap | None = None,
@@ -61,6 +63,8 @@ def evaluate_files(
     image : Path, optional
         Image that the masks belong to: gives the pixel size of masks whose files do not say it, and the background of
         the report's pictures.
+    volume_index : int, optional
+        Which volume of a 4D image, or series of a folder, from 0.
     ignore : Path, optional
         Sparse labels whose painted pixels (non-zero) are left out.
     sparse_truth : bool
@@ -88,7 +92,7 @@ def evaluate_files(
     if report is not None:
         check_writable(report / REPORT, folder=False)
     maps = prediction_map or ClassMap(), truth_map or ClassMap()
-    with _opened(image, truth or prediction) as (source, picture):
+    with _opened(image, volume_index, truth or prediction) as (source, picture):
         loaded = yield from working(wait_for(_load, prediction, truth, source, ignore, sparse_truth, maps))
         for note in loaded.notes:
             yield Noted(note, "warning")
@@ -99,16 +103,10 @@ def evaluate_files(
 
 
 @contextmanager
-def _opened(image: Path | None, mask: Path) -> Iterator[tuple[Source, Source | None]]:
+def _opened(image: Path | None, volume_index: int | None, mask: Path) -> Iterator[tuple[Source, Source | None]]:
     """Open what gives the grid; it is the picture as well if there is one."""
-    with closing(open_grid(mask) if image is None else _open_image(image)) as source:
+    with closing(open_grid(mask) if image is None else open_source(image, volume_index=volume_index)) as source:
         yield source, None if image is None else source
-
-
-def _open_image(path: Path) -> Source:
-    from napari_medpatch.io.detect import open_source
-
-    return open_source(path)
 
 
 def _load(

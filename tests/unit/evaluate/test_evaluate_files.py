@@ -1,5 +1,6 @@
 """Mask files: formats, orientations, names, what is left out, what does not fit."""
 
+import json
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import pytest
 from mask_cases import ball, slab
 from PIL import Image
 
+from napari_medpatch.cli import main
 from napari_medpatch.errors import GeometryError, LabelsError, MedPatchError, UnsupportedFormatError
 from napari_medpatch.evaluate.files import evaluate_files
 from napari_medpatch.events import Noted, run
@@ -206,3 +208,17 @@ def test_four_dimensions_and_fractions_are_no_masks(tmp_path: Path, image: Array
         with pytest.raises(MedPatchError) as caught:
             run(evaluate_files(tmp_path / pair[0], tmp_path / pair[1]))
         assert "\n" not in str(caught.value)
+
+
+def test_a_volume_of_a_4d_image_is_chosen_by_its_index(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    shape, affine = (8, 9, 10), np.diag([-1.0, -1.0, 2.0, 1.0])
+    mask = np.zeros(shape, np.uint8)
+    mask[2:5, 3:6, 4:7] = 1
+    nib.Nifti1Image(mask, affine).to_filename(tmp_path / "m.nii.gz")
+    times = np.stack([np.full(shape, value, np.int16) for value in (100, -700)], axis=3)
+    nib.Nifti1Image(times, affine).to_filename(tmp_path / "ct.nii.gz")
+    words = ["evaluate", str(tmp_path / "m.nii.gz"), "--image", str(tmp_path / "ct.nii.gz"), "--json", "--quiet"]
+    assert main(words) == 2
+    assert "--volume-index N" in capsys.readouterr().err
+    assert main([*words, "--volume-index", "1"]) == 0
+    assert json.loads(capsys.readouterr().out)["classes"]["1"]["mean_HU"] == -700.0
