@@ -7,7 +7,7 @@ from qtpy.QtWidgets import QVBoxLayout
 
 from napari_medpatch.events import Event, Job
 from napari_medpatch.infer.block_store import has_blocks, remove_blocks
-from napari_medpatch.models.intensity import HU_KINDS
+from napari_medpatch.models.intensity import expects_hu
 from napari_medpatch.plugin.clean_box import CleanBox
 from napari_medpatch.plugin.early_imports import import_for_labels, import_torch
 from napari_medpatch.plugin.form import check, note
@@ -156,7 +156,7 @@ class SegmentWidget(Tab):
         elif (bundle.card.intensity.get("kind") == "rgb") == (self.current.kind == "volume"):
             fits = "colour pictures" if bundle.card.intensity.get("kind") == "rgb" else "volumes"
             sentence = f"This model is for {fits}; choose another one."
-        elif bundle.card.intensity.get("kind") in HU_KINDS and self._is_not_ct():
+        elif expects_hu(bundle.card) and self._is_not_ct():
             sentence = "This model expects CT values in HU; those of this image do not look like it."
         self.model_note.setText(sentence)
         self.model_note.setVisible(bool(sentence))
