@@ -18,6 +18,7 @@ from napari_medpatch.events import Noted, run
 from napari_medpatch.geometry import Box
 from napari_medpatch.io.array_source import ArraySource
 from napari_medpatch.io.export import write_mask
+from napari_medpatch.steps import finish
 
 SHAPE = (8, 20, 40)
 RIGHT = slab(SHAPE, (1, 7), (4, 16), (4, 18))
@@ -117,13 +118,7 @@ def test_what_is_left_out_gives_no_hint() -> None:
 @given(seed=st.integers(0, 10_000))
 def test_pairs_are_those_of_a_plain_loop(seed: int) -> None:
     masks = MaskPair.of(blobs(seed, (4, 6, 5)), blobs(seed + 1, (4, 6, 5), 3))
-    steps = count_pairs(masks, Box.whole(masks.shape))
-    counts = None
-    while counts is None:
-        try:
-            next(steps)
-        except StopIteration as end:
-            counts = end.value
+    counts = finish(count_pairs(masks, Box.whole(masks.shape)))
     expected = np.zeros((256, 256), int)
     for p, t in zip(masks.predicted.ravel(), masks.true.ravel(), strict=True):
         expected[p, t] += bool(p or t)

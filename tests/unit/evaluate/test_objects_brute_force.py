@@ -9,6 +9,7 @@ from mask_cases import blobs, evaluated
 
 from napari_medpatch.evaluate.components import components
 from napari_medpatch.evaluate.result import EvaluationResult
+from napari_medpatch.steps import finish
 
 SEEDS = st.integers(0, 100_000)
 LINE = (1, 1, 40)
@@ -35,13 +36,7 @@ def statuses(result: EvaluationResult) -> list[str]:
 @given(seed=SEEDS, full=st.booleans(), density=st.sampled_from((0.1, 0.3, 0.5)))
 def test_pieces_are_those_of_a_walk(seed: int, full: bool, density: float) -> None:
     mask = np.random.default_rng(seed).random((4, 6, 5)) < density
-    steps = components(mask, full=full)
-    found = None
-    while found is None:
-        try:
-            next(steps)
-        except StopIteration as end:
-            found = end.value
+    found = finish(components(mask, full=full))
     pieces = objects(mask, full=full)
     assert found.count == len(pieces)
     own = [{tuple(p) for p in np.argwhere(found.labels == n).tolist()} for n in range(1, found.count + 1)]

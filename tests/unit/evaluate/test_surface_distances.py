@@ -9,15 +9,11 @@ from mask_cases import ball, blobs, evaluated, slab
 from napari_medpatch.errors import SettingsError
 from napari_medpatch.evaluate.settings import EvaluationSettings
 from napari_medpatch.evaluate.surface import border
+from napari_medpatch.steps import finish
 
 
 def points(mask: np.ndarray, ignored: np.ndarray | None = None) -> set[tuple[int, ...]]:
-    job = border(mask.astype(bool), ignored)
-    while True:
-        try:
-            next(job)
-        except StopIteration as end:
-            return {tuple(point) for point in end.value.tolist()}
+    return {tuple(point) for point in finish(border(mask.astype(bool), ignored)).tolist()}
 
 
 def surface(prediction: np.ndarray, truth: np.ndarray, **options: object) -> object:

@@ -4,6 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 from resampled import to_working
+from said import finish
 
 from napari_medpatch.errors import GeometryError
 from napari_medpatch.geometry import Box
@@ -126,14 +127,7 @@ def test_beyond_the_grid_the_border_is_repeated() -> None:
 def test_reading_slab_by_slab_tells_how_far_it_is() -> None:
     image = np.random.default_rng(2).normal(size=(40, 300, 300)).astype(np.float32)
     grid = WorkingGrid.centred(image.shape, (2.0, 3.0, 3.0))
-    steps = gather_steps(lambda a, b: image[a:b], grid)
-    shares = []
-    while True:
-        try:
-            shares.append(next(steps))
-        except StopIteration as end:
-            result = end.value
-            break
+    result, shares = finish(gather_steps(lambda a, b: image[a:b], grid))
     assert len(shares) > 2
     assert shares == sorted(shares)
     np.testing.assert_allclose(result, to_working(image, (1, 1, 1), (2, 3, 3))[0], atol=1e-6)

@@ -19,18 +19,14 @@ from napari_medpatch.infer.piece_maker import PieceMaker
 from napari_medpatch.infer.segment import SegmentSettings, segment
 from napari_medpatch.infer.segment_plan import plan_segmentation
 from napari_medpatch.infer.unet_runner import UNetRunner
+from napari_medpatch.steps import finish
 
 MM = {"spacing": (1.0, 1.0, 1.0), "spacing_unit": "mm"}
 SHAPES = [((45, 33, 27), (1.0, 1.0, 1.0)), ((21, 40, 37), (3.0, 0.8, 0.9)), ((70, 9, 31), (0.6, 1.7, 1.0))]
 
 
 def logits_of(network: Any, region: Box) -> np.ndarray:
-    steps = network.logits(region)
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            return end.value.numpy()
+    return finish(network.logits(region)).numpy()
 
 
 @pytest.mark.parametrize(("shape", "spacing"), SHAPES)

@@ -12,6 +12,7 @@ from napari_medpatch.infer.unet_runner import UNetRunner
 from napari_medpatch.io.array_source import ArraySource
 from napari_medpatch.models.bundle import save_bundle
 from napari_medpatch.models.network import build_network
+from napari_medpatch.steps import finish
 
 LUNG = (3.0, 3.0, 3.0)
 
@@ -99,12 +100,7 @@ def test_the_logits_of_a_core_are_those_of_one_pass(tmp_path: Path) -> None:
     runner = UNetRunner(bundle)
 
     def logits(box: Box) -> np.ndarray:
-        steps = runner.logits(plan.image.block(box))
-        while True:
-            try:
-                next(steps)
-            except StopIteration as end:
-                return end.value.numpy()
+        return finish(runner.logits(plan.image.block(box))).numpy()
 
     whole = logits(Box.whole(plan.tiling.canvas))
     worst = 0.0

@@ -1,24 +1,15 @@
-from collections.abc import Generator
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from said import finish
 from unet_bundles import random_unet
 
 from napari_medpatch.infer import unet_runner
 from napari_medpatch.infer.stepwise_layers import unet_steps
 from napari_medpatch.infer.unet_runner import UNetRunner
 from napari_medpatch.models.unet import UNetConfig, build_unet
-
-
-def finish(steps: Generator[float, None, torch.Tensor]) -> tuple[torch.Tensor, list[float]]:
-    shares: list[float] = []
-    while True:
-        try:
-            shares.append(next(steps))
-        except StopIteration as end:
-            return end.value, shares
 
 
 @pytest.mark.parametrize("dimensions", [2, 3])

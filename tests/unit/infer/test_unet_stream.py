@@ -3,6 +3,7 @@
 from collections.abc import Generator
 
 import pytest
+import said
 import torch
 
 from napari_medpatch.infer.folded_layers import fold
@@ -28,13 +29,8 @@ def stream_of(model: torch.nn.Module, x: torch.Tensor, chunk: int, macs: float =
 
 
 def finish(steps: Generator[float, None, torch.Tensor]) -> tuple[torch.Tensor, list[float]]:
-    done = []
     with torch.inference_mode():
-        while True:
-            try:
-                done.append(next(steps))
-            except StopIteration as end:
-                return end.value, done
+        return said.finish(steps)
 
 
 @pytest.mark.parametrize("dimensions", [2, 3])

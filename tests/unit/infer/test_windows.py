@@ -7,6 +7,7 @@ import pytest
 import torch
 from monai.data.utils import dense_patch_slices
 from monai.inferers import sliding_window_inference
+from said import finish
 from unet_bundles import random_unet
 
 from napari_medpatch.errors import ResourceError
@@ -31,15 +32,6 @@ class ArrayImage:
 
 CLOSE = {"atol": 5e-4, "rtol": 1e-4}
 """Logits have the deviation 4; convolutions of other batches and memory layouts differ that little."""
-
-
-def finish(steps: Generator[float, None, torch.Tensor]) -> tuple[torch.Tensor, list[float]]:
-    shares: list[float] = []
-    while True:
-        try:
-            shares.append(next(steps))
-        except StopIteration as end:
-            return end.value, shares
 
 
 def in_slabs(image: ArrayImage, tiling: WindowTiling, runner: Runner) -> torch.Tensor:

@@ -1,21 +1,11 @@
 """Coarser copies of volumes: cells, means, masks, bounds."""
 
-from collections.abc import Generator
-from typing import Any
-
 import numpy as np
 import pytest
 
 from napari_medpatch.io import coarse as module
 from napari_medpatch.io.coarse import coarse_steps, coarse_volume
-
-
-def result_of(steps: Generator[float, None, Any]) -> Any:
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            return end.value
+from napari_medpatch.steps import finish
 
 
 def test_thick_slices_are_coarsened_last() -> None:
@@ -41,7 +31,7 @@ def test_cells_hold_the_mean_of_their_voxels_also_where_they_are_cut_off(
 ) -> None:
     monkeypatch.setattr(module, "_PIECE_VOXELS", 1)
     volume = np.random.default_rng(0).normal(size=shape).astype(np.float32)
-    coarse = result_of(coarse_volume(volume, (2, 4, 3)))
+    coarse = finish(coarse_volume(volume, (2, 4, 3)))
     for cell in np.ndindex(coarse.shape):
         z, y, x = (slice(c * s, (c + 1) * s) for c, s in zip(cell, (2, 4, 3), strict=True))
         assert coarse[cell] == pytest.approx(volume[z, y, x].mean(), abs=1e-5)
@@ -49,7 +39,7 @@ def test_cells_hold_the_mean_of_their_voxels_also_where_they_are_cut_off(
 
 def test_whole_numbers_are_rounded_and_keep_their_type() -> None:
     volume = np.array([-1000, -1001, -1001, -1001], np.int16).reshape(1, 2, 2)
-    coarse = result_of(coarse_volume(volume, (1, 2, 2)))
+    coarse = finish(coarse_volume(volume, (1, 2, 2)))
     assert coarse.dtype == np.int16
     assert coarse.tolist() == [[[-1001]]]
 
@@ -57,7 +47,7 @@ def test_whole_numbers_are_rounded_and_keep_their_type() -> None:
 def test_a_single_voxel_of_a_mask_stays() -> None:
     mask = np.zeros((9, 9, 9), np.uint8)
     mask[7, 4, 1] = 3
-    coarse = result_of(coarse_volume(mask, (2, 2, 2), "max"))
+    coarse = finish(coarse_volume(mask, (2, 2, 2), "max"))
     assert np.argwhere(coarse).tolist() == [[3, 2, 0]]
     assert coarse.max() == 3
 

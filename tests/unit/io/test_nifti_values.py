@@ -7,6 +7,7 @@ from napari_medpatch.io import nifti_file
 from napari_medpatch.io.nifti_file import open_nifti
 from napari_medpatch.io.nifti_values import read_volume, survey
 from napari_medpatch.io.orientation import Orientation
+from napari_medpatch.steps import finish
 
 AS_STORED = Orientation((2, 1, 0), (False, False, False))
 SHAPE = (12, 10, 8)
@@ -16,18 +17,9 @@ def read(tmp_path, array, **header):
     path = write_nifti1(
         tmp_path / "a.nii.gz" if not header else tmp_path / "a.nii", array, affine_of(np.eye(3)), **header
     )
-    values, facts = result_of(read_volume(open_nifti(path), AS_STORED))
+    values, facts = finish(read_volume(open_nifti(path), AS_STORED))
     assert values.flags.c_contiguous
     return values.T, facts
-
-
-def result_of(steps):
-    """Run a reading to its end."""
-    while True:
-        try:
-            next(steps)
-        except StopIteration as stop:
-            return stop.value
 
 
 def ct(dtype=np.float32):
@@ -114,7 +106,7 @@ def test_memory_of_reading_stays_below_two_copies(tmp_path, monkeypatch):
     path = write_nifti1(tmp_path / "a.nii.gz", np.tile(ct(), (16, 12, 20)), affine_of(np.eye(3)))
     file = open_nifti(path)
     tracemalloc.start()
-    values, _ = result_of(read_volume(file, AS_STORED))
+    values, _ = finish(read_volume(file, AS_STORED))
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert values.dtype == np.int16

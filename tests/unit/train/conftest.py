@@ -6,21 +6,14 @@ from typing import Any
 import numpy as np
 import pytest
 
+from napari_medpatch import steps
 from napari_medpatch.io.array_source import ArraySource
 
 
 @pytest.fixture
 def finish() -> Callable[[Generator[Any, None, Any]], Any]:
     """Run a generator and return what it returns."""
-
-    def run(generator: Generator[Any, None, Any]) -> Any:
-        while True:
-            try:
-                next(generator)
-            except StopIteration as end:
-                return end.value
-
-    return run
+    return steps.finish
 
 
 @pytest.fixture

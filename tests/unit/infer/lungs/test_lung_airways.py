@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from napari_medpatch.infer.lungs.airways import find_airways
+from napari_medpatch.steps import finish
 
 EDGE = 2.0
 
@@ -21,12 +22,7 @@ def neck(leak: bool = False) -> tuple[np.ndarray, np.ndarray]:
 
 
 def ran(hu: np.ndarray) -> np.ndarray:
-    steps = find_airways(hu, hu < -400, EDGE)
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            return end.value
+    return finish(find_airways(hu, hu < -400, EDGE))
 
 
 def test_windpipe_and_main_bronchi_are_followed() -> None:
