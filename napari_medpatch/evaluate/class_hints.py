@@ -58,7 +58,7 @@ def class_hints(pairs: Pairs, names: Sequence[str] = ()) -> list[str]:
     of_prediction, of_truth = (set((np.flatnonzero(each[1:]) + 1).tolist()) for each in (predicted, true))
     hints = [*_undivided(pairs, of_prediction, of_truth, ("prediction", "truth"), names)]
     hints += _undivided(pairs.T, of_truth, of_prediction, ("truth", "prediction"), names)
-    return hints + list(_swapped(pairs, sorted(of_prediction & of_truth), names))
+    return hints + list(_swapped(pairs, sorted(of_prediction & of_truth)))
 
 
 def _undivided(
@@ -93,8 +93,11 @@ def _undivided(
     )
 
 
-def _swapped(pairs: Pairs, common: Sequence[int], names: Sequence[str]) -> Iterator[str]:
-    """Tell of classes that both masks have, each of which lies on another one's place."""
+def _swapped(pairs: Pairs, common: Sequence[int]) -> Iterator[str]:
+    """Tell of classes that both masks have, each of which lies on another one's place.
+
+    By number only: one of the masks may have no names, and those of the other would be the wrong ones.
+    """
     moved: dict[int, int] = {}
     for value in common:
         scores = [_dice(pairs, value, other) for other in common]
@@ -104,8 +107,7 @@ def _swapped(pairs: Pairs, common: Sequence[int], names: Sequence[str]) -> Itera
     if not moved or set(moved) != set(moved.values()):
         return
     told = " and ".join(
-        f"class {_named(value, names)} lies on class {_named(other, names)} (Dice {_dice(pairs, value, other):.3f})"
-        for value, other in moved.items()
+        f"class {value} lies on class {other} (Dice {_dice(pairs, value, other):.3f})" for value, other in moved.items()
     )
     option = ",".join(f"{old}={new}" for old, new in moved.items())
     yield (

@@ -66,7 +66,7 @@ def test_classes_of_other_numbers_are_told() -> None:
 def test_swapped_classes_are_told_with_both_scores() -> None:
     swapped = LEFT + 2 * RIGHT
     (hint,) = hints(swapped, LUNGS, class_names=("right lung", "left lung"))
-    assert "class 1 (right lung) lies on class 2 (left lung) (Dice 1.000)" in hint
+    assert "class 1 lies on class 2 (Dice 1.000) and class 2 lies on class 1 (Dice 1.000) of the truth" in hint
     assert "--map-prediction 1=2,2=1" in hint
     mended, _ = ClassMap.parse("1=2,2=1").apply(swapped)
     assert np.array_equal(mended, LUNGS)
