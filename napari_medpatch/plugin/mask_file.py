@@ -1,14 +1,14 @@
 """Segmentation files opened as label layers on the image that they belong to: DICOM-SEG and Slicer's NRRD."""
 
 import os
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_medpatch.errors import GeometryError, MedPatchError
 from napari_medpatch.events import Finished, Job, Noted
-from napari_medpatch.plugin.layers import like_source, mask_colours, provenance
+from napari_medpatch.plugin.layers import META, like_source, mask_colours, provenance
 from napari_medpatch.plugin.links import belongs_to, kind_of, live_source
 
 if TYPE_CHECKING:
@@ -33,6 +33,8 @@ class MaskOnImage:
         ``(Z, Y, X) uint8``.
     names, colours : tuple of str
         Of the values 1, 2, …; colours as ``#rrggbb``, empty where the file gives none.
+    made : mapping
+        What the file says of its making; goes with the layer into files of other formats.
     """
 
     path: Path
@@ -40,6 +42,7 @@ class MaskOnImage:
     values: "np.ndarray[Any, Any]"
     names: tuple[str, ...]
     colours: tuple[str, ...]
+    made: Mapping[str, Any] = field(default_factory=dict)
 
 
 def is_mask_file(path: str | os.PathLike[str]) -> bool:
@@ -80,6 +83,7 @@ def reading_mask(path: str | os.PathLike[str], images: Sequence["napari.layers.I
         If it lies on none of them.
     """
     from napari_medpatch.io.labels_file import read_labels
+    from napari_medpatch.io.mask_note import mask_note
     from napari_medpatch.io.segment_facts import segment_colours, segment_labels
 
     file = Path(path)
@@ -91,7 +95,8 @@ def reading_mask(path: str | os.PathLike[str], images: Sequence["napari.layers.I
         except GeometryError as caught:
             error = error or caught
             continue
-        yield Finished(MaskOnImage(file, image, values, segment_labels(file), segment_colours(file)))
+        made = mask_note(file).provenance
+        yield Finished(MaskOnImage(file, image, values, segment_labels(file), segment_colours(file), made))
         return
     raise error or GeometryError(
         f"{path} is a segmentation; open the series that it belongs to first, then the segmentation."
@@ -107,6 +112,7 @@ def mask_layer_data(mask: MaskOnImage) -> "LayerData":
     count = max(len(mask.names), int(mask.values.max(initial=0)))
     colours = ["#{:02x}{:02x}{:02x}".format(*class_colour(n, mask.colours)) for n in range(1, count + 1)]
     facts = provenance(mask.image, "mask", class_names=list(mask.names), file=str(mask.path))
+    facts[META] = {**mask.made, **facts[META]}
     attributes = {
         "name": mask.path.name,
         "opacity": 0.6,

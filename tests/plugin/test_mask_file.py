@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import highdicom as hd
 import numpy as np
 import pytest
 from napari.components import ViewerModel
@@ -18,6 +19,7 @@ from napari_medpatch.plugin.links import image_of
 from napari_medpatch.plugin.mask_file import is_mask_file, reading_mask
 from napari_medpatch.plugin.open import open_paths
 from napari_medpatch.plugin.opening import Opener
+from napari_medpatch.plugin.saving import save_labels
 
 
 @pytest.fixture
@@ -99,3 +101,18 @@ def test_other_files_are_no_masks(series: Path, tmp_path: Path) -> None:
     assert not is_mask_file(next(series.glob("*.dcm")))
     assert not is_mask_file(tmp_path / "gone.dcm")
     assert not is_mask_file(tmp_path)
+
+
+@pytest.mark.parametrize(("story", "kind"), [({"model": "m"}, "AUTOMATIC"), ({"made_by": "manual"}, "MANUAL")])
+@pytest.mark.parametrize("name", ["m.dcm", "m.seg.nrrd"])
+def test_how_it_was_made_goes_with_the_layer(
+    series: Path, tmp_path: Path, name: str, story: dict[str, str], kind: str
+) -> None:
+    source = open_source(series)
+    values = (source.data > 0).astype(np.uint8)
+    first = write_mask(values, source, tmp_path / name, class_names=("left lung",), provenance=story)
+    _, layer = open_paths(ViewerModel(), [series, first])
+    save_labels(layer.data, layer.as_layer_data_tuple()[1], tmp_path / "again.dcm")
+    (segment,) = hd.seg.segread(tmp_path / "again.dcm").SegmentSequence
+    assert segment.SegmentAlgorithmType == kind
+    assert segment.get("SegmentAlgorithmName") == story.get("model")
