@@ -59,10 +59,7 @@ class Maker:
         facts = _facts(provenance, segment)
         model = str(facts.get("model") or facts.get("model_name") or "")
         own = facts.get("made_by")
-        kind = made_by if made_by in MADE_BY else own if own in MADE_BY else _told_by(facts, model)
-        if made_by is None and kind == "manual" and facts.get("clean_up"):
-            # Somebody drew it, and rules changed it since.
-            kind = "semiautomatic"
+        kind = made_by if made_by in MADE_BY else _told_by(facts, model, own if own in MADE_BY else None)
         digest = str(facts.get("weights_sha256") or "")[:12]
         learned = bool(digest) or "weights_sha256" not in facts
         # Something must be named where an algorithm took part.
@@ -85,13 +82,15 @@ def _facts(provenance: Mapping[str, Any], segment: str) -> dict[str, Any]:
     return facts | own if isinstance(own, dict) else facts
 
 
-def _told_by(facts: Mapping[str, Any], model: str) -> str:
-    """Tell how a mask was made by what took part."""
+def _told_by(facts: Mapping[str, Any], model: str, own: str | None) -> str:
+    """Tell how a mask was made by what took part, its file's own word first."""
     if facts.get("job") in _JOBS_WITH_A_HAND:
-        return "semiautomatic"
-    if not model:
-        return "manual"
-    return "semiautomatic" if any(facts.get(key) for key in _HUMAN_HELP) else "automatic"
+        return own or "semiautomatic"
+    kind = own or ("automatic" if model else "manual")
+    helped = any(facts.get(key) for key in _HUMAN_HELP)
+    # Somebody corrected what a program found, or rules changed what somebody drew.
+    mixed = helped if kind == "automatic" else bool(facts.get("clean_up"))
+    return "semiautomatic" if mixed else kind
 
 
 def segment_descriptions(names: Sequence[str], colours: Sequence[str], makers: Sequence[Maker]) -> list[Any]:

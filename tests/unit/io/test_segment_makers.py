@@ -139,6 +139,13 @@ def test_a_model_whose_mask_was_cleaned_is_still_automatic() -> None:
     assert Maker.of({"model": "m", "clean_up": [{"steps": []}]}).kind == "automatic"
     assert Maker.of({"made_by": "manual", "clean_up": [{"steps": []}]}).kind == "semiautomatic"
     assert Maker.of({"made_by": "by magic", "model": "m"}).kind == "automatic"
+    assert Maker.of({"clean_up": [{"steps": []}]}).kind == "semiautomatic"
+    assert not Maker.of({"clean_up": [{"steps": []}]}).told
+
+
+def test_what_a_program_found_and_somebody_corrected_is_semiautomatic() -> None:
+    assert Maker.of({"made_by": "automatic", "model": "m", "edited": True}).kind == "semiautomatic"
+    assert Maker.of({"made_by": "automatic", "model": "m", "edited": True}, "automatic").kind == "automatic"
 
 
 @pytest.mark.parametrize("job", ["finetune", "interpolate"])
