@@ -10,10 +10,12 @@ import weakref
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
-from qtpy.QtCore import QObject, Signal
-from qtpy.QtWidgets import QApplication
+from qtpy.compat import isalive
+from qtpy.QtCore import QEvent, QObject, QTimer, Signal
+from qtpy.QtWidgets import QApplication, QWidget
 
 from napari_medpatch.events import BlockSegmented, Event, Finished, Job, Noted
 from napari_medpatch.plugin.messages import sentence_of, warn
@@ -88,12 +90,25 @@ class JobRunner(QObject):
         self._worker = create_worker(_pump, make_job, self._stop, self._shown, _start_thread=False)
         self._worker.yielded.connect(self._on_batch)
         self._worker.finished.connect(self._on_worker_gone)
+        window = _window_of(self)
+        if window is not None:
+            window.installEventFilter(self)
         self.started.emit()
         self._worker.start()
 
     def stop(self) -> None:
         """Ask the job to stop; it does at its next event."""
         self._stop.set()
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        """Stop when the window closes; napari tells its docks nothing, and a worker would go on without one."""
+        if event.type() == QEvent.Type.Close and self.is_running:
+            if event.spontaneous():
+                # napari may ask, and the user change their mind.
+                QTimer.singleShot(0, partial(_stop_if_gone, watched, self._stop))
+            else:
+                self._stop.set()
+        return False
 
     def _on_batch(self, batch: list[Event]) -> None:
         events = []
@@ -112,6 +127,9 @@ class JobRunner(QObject):
 
     def _on_worker_gone(self) -> None:
         self._worker, outcome = None, self._outcome
+        window = _window_of(self)
+        if window is not None:
+            window.removeEventFilter(self)
         if isinstance(outcome, _Failed):
             self.failed.emit(_report(outcome.error))
         elif isinstance(outcome, Finished) and not self._stop.is_set():
@@ -126,6 +144,19 @@ class _Failed:
     """The job raised."""
 
     error: Exception
+
+
+def _window_of(runner: QObject) -> QWidget | None:
+    """Return the window in which a runner's parent is."""
+    parent = runner.parent()
+    while parent is not None and not isinstance(parent, QWidget):
+        parent = parent.parent()
+    return None if parent is None else parent.window()
+
+
+def _stop_if_gone(window: QWidget, stop: threading.Event) -> None:
+    if not isalive(window) or not window.isVisible():
+        stop.set()
 
 
 def _report(error: Exception) -> str:

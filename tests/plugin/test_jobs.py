@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from qtpy.QtGui import QCloseEvent
+from qtpy.QtWidgets import QWidget
 
 from napari_medpatch.errors import LabelsError
 from napari_medpatch.events import Event, Finished, Noted, Started, StepDone
@@ -70,6 +72,49 @@ def test_stop_closes_the_job_in_its_own_thread_within_a_second(qtbot: Any, runne
     assert time.monotonic() - began < 1
     assert job.closed_in not in (None, threading.get_ident())
     assert not runner.is_running
+
+
+@pytest.fixture
+def window(qtbot: Any) -> QWidget:
+    """With a runner somewhere inside."""
+    window, box = QWidget(), QWidget()
+    qtbot.addWidget(window)
+    box.setParent(window)
+    JobRunner(box).setObjectName("runner")
+    window.show()
+    return window
+
+
+def test_a_job_ends_with_its_window(qtbot: Any, window: QWidget) -> None:
+    runner, job = window.findChild(JobRunner), Endless()
+    with qtbot.waitSignal(runner.progressed, timeout=10000):
+        runner.start(job)
+    with qtbot.waitSignal(runner.idle, timeout=10000):
+        window.close()
+    assert job.closed_in is not None
+    # Nobody listens to the window when no job runs.
+    window.show()
+    window.close()
+
+
+def test_a_job_goes_on_if_the_user_decides_not_to_close(qtbot: Any, window: QWidget) -> None:
+    class Asked(QCloseEvent):
+        """What the window system sends; napari asks, and may ignore it."""
+
+        def spontaneous(self) -> bool:
+            return True
+
+    runner, job = window.findChild(JobRunner), Endless()
+    with qtbot.waitSignal(runner.progressed, timeout=10000):
+        runner.start(job)
+    runner.eventFilter(window, Asked())
+    qtbot.wait(100)
+    assert runner.is_running
+    assert job.closed_in is None
+    with qtbot.waitSignal(runner.idle, timeout=10000):
+        runner.eventFilter(window, Asked())
+        window.hide()
+    assert job.closed_in is not None
 
 
 def test_a_stopped_runner_can_run_again(qtbot: Any, runner: JobRunner) -> None:
