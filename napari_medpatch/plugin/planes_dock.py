@@ -26,6 +26,8 @@ _SHARE = 0.45
 """Of the window's height."""
 
 _PAUSE_MS = 15
+_ABOUT = 0.25
+"""Docks that came and went have changed the view so much."""
 _SETTLED_MS = 60
 """Docks have their sizes by then."""
 
@@ -186,13 +188,14 @@ def open_planes(viewer: "napari.Viewer") -> PlanesDock:
 
 
 def _shows_all(viewer: "napari.Viewer") -> bool:
-    """Return whether the view is as napari's button *home* makes it: nobody has zoomed or moved it."""
+    """Return whether the view is about as napari's button *home* makes it: nobody has zoomed or moved it much."""
     camera = viewer.scene.camera
-    before = (camera.zoom, *camera.center)
+    zoom, center = camera.zoom, np.array(camera.center)
     viewer.fit_to_view()
-    fitted = (camera.zoom, *camera.center)
-    camera.zoom, camera.center = before[0], before[1:]
-    return bool(np.allclose(before, fitted, rtol=0.02, atol=1e-3))
+    off, size = np.abs(center - camera.center).max(), np.ptp(viewer.layers.extent.world, axis=0).max()
+    is_fitted = abs(zoom / camera.zoom - 1) < _ABOUT and off < _ABOUT * size
+    camera.zoom, camera.center = zoom, tuple(center)
+    return bool(is_fitted)
 
 
 def close_planes(viewer: "napari.Viewer") -> None:
