@@ -60,11 +60,9 @@ def evaluate_files(
         Mask: 0 background, 1… classes. NIfTI, NRRD or MetaImage in any orientation of the grid; PNG, TIFF or BMP.
     truth : Path, optional
         Mask on the same grid. Without it volumes, objects and, with ``image``, values inside are measured.
-    image : Path, optional
+    image, volume_index : Path, int, optional
         Image that the masks belong to: gives the pixel size of masks whose files do not say it, and the background of
-        the report's pictures.
-    volume_index : int, optional
-        Which volume of a 4D image, or series of a folder, from 0.
+        the report's pictures. Which volume of a 4D image, or series of a folder, from 0.
     ignore : Path, optional
         Sparse labels whose painted pixels (non-zero) are left out.
     sparse_truth : bool

@@ -70,12 +70,16 @@ def test_a_sweep_that_begins_anywhere_gives_the_same_bits() -> None:
             assert torch.equal(b, whole[:, :, first + 3 :])
 
 
-def test_nothing_is_computed_twice_in_a_sweep() -> None:
+@pytest.mark.parametrize("again", [0, 3])
+def test_nothing_is_computed_twice_in_a_sweep(again: int) -> None:
     model = network(UNetConfig(levels=3, channels=4))
     x = torch.randn(1, 1, 128, 16, 16)
     weights = fold(model, torch.float32)
     stream = stream_of(model, x, 8)
-    done = sum(sum(finish(stream.rows(a, a + 16))[1]) for a in range(0, 128, 16))
+    starts = [max(0, a - again) for a in range(0, 128, 16)]
+    done = sum(
+        sum(finish(stream.rows(a, b + 16, b + 16 - again))[1]) for a, b in zip(starts, range(0, 128, 16), strict=True)
+    )
     assert done == pytest.approx(weights.per_position(3) * x.numel(), rel=0.02)
 
 
