@@ -22,6 +22,11 @@ AIR_EDGE = "air_edge_hu"
 _SURE = 0.95
 """Probability from which the network is believed; chosen on a real scan, flat between 0.9 and 0.98."""
 _REACH = math.log(_SURE / (1 - _SURE))
+_LIKELY = math.log(0.8 / (1 - 0.8))
+"""Logit of a working voxel that is organ in all likelihood; its negative: one that might be. Chosen so that a network
+which never saw a scan stays as good on aerated lung there while filled lung gains."""
+_FEW = 0.3
+"""Share of opaque voxels among the organ's up to which its edge is one of air."""
 _OPAQUE_HU = -150.0
 """Working voxels of the organ above this hold no air to end at; half lung and half chest wall lies far below it."""
 
@@ -58,11 +63,10 @@ def near_border(
     if grid.identity:
         return None
     likeliest = relative.max(axis=0)
-    inside = likeliest > 0
     # A tip thinner than a working voxel makes the network doubt and no more.
-    nodes = np.stack([inside, inside & (hu > _OPAQUE_HU), likeliest > -_REACH]).astype(np.float32)
-    share, opaque, possible = from_working(nodes, grid, piece, origin=origin)
-    return np.asarray((possible > 0) & (share < 1) & (opaque <= share / 2))
+    nodes = np.stack([likeliest > 0, likeliest > -_LIKELY, (likeliest > _LIKELY) & (hu > _OPAQUE_HU)])
+    share, possible, opaque = from_working(nodes.astype(np.float32), grid, piece, origin=origin)
+    return np.asarray((possible > 0) & (share < 1) & (opaque <= _FEW * share))
 
 
 def sharpen_edges(

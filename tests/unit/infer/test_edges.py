@@ -66,7 +66,7 @@ def test_a_tip_that_the_network_only_suspects_is_looked_at() -> None:
 
 
 def test_the_networks_border_stays_where_the_organ_beside_it_is_opaque() -> None:
-    relative = np.array([-5, 0.5, 5, 5, 0.5, -5], np.float32).reshape(1, 1, 1, -1)
+    relative = np.array([-5, 2, 5, 5, 0.5, -5], np.float32).reshape(1, 1, 1, -1)
     hu = np.array([40, 40, 40, -800, -800, 40], np.float32).reshape(1, 1, -1)
     near = near_border(relative, hu, _grid(4.0), Box.whole((1, 1, 24)), (0, 0, 0))
     # Consolidation ends between 1.5 and 5.5, aerated lung between 17.5 and 21.5.
