@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -154,3 +156,14 @@ def test_volumes_thinner_than_a_working_voxel_survive(shape: tuple[int, ...]) ->
 def test_impossible_resolutions_are_refused(step: float) -> None:
     with pytest.raises(GeometryError, match="not positive"):
         WorkingGrid.centred((4,), (step,))
+
+
+@given(LENGTHS, STEPS)
+def test_each_image_voxel_belongs_to_the_working_voxel_nearest_to_it(length: int, step: float) -> None:
+    axis = AxisMap.centred(length, step)
+    ends = [axis.first_source(k) for k in range(axis.working + 1)]
+    assert (ends[0], ends[-1]) == (0, length)
+    for k, (first, stop) in enumerate(pairwise(ends)):
+        for voxel in range(first, stop):
+            away = abs(axis.origin + k * axis.step - voxel)
+            assert away <= min(abs(axis.origin + j * axis.step - voxel) for j in range(axis.working)) + 1e-6
