@@ -50,7 +50,7 @@ benchmarks: install
 	$(BIN)/python benchmarks/main_job.py ../shared/real
 	for name in feed end_to_end memory cost gpu; do $(BIN)/python benchmarks/slide_$$name.py; done
 	$(XVFB) $(BIN)/python benchmarks/open_slide.py
-	for name in inference cost open lungs gpu; do $(BIN)/python benchmarks/volume_$$name.py; done
+	for name in inference cost classes open lungs gpu; do $(BIN)/python benchmarks/volume_$$name.py; done
 	$(BIN)/python benchmarks/volume_interpolation.py ../shared/real
 	$(XVFB) $(BIN)/python benchmarks/volume_gui.py
 
