@@ -44,7 +44,7 @@ test: lint pyqt6
 screenshots: install
 	$(XVFB) $(BIN)/python scripts/screenshots.py docs/images
 	$(XVFB) $(BIN)/python scripts/screenshots.py docs/images --slides
-	for name in volumes measure work; do $(XVFB) $(BIN)/python scripts/screenshots_$$name.py docs/images; done
+	$(XVFB) $(BIN)/python scripts/screenshots.py docs/images --volumes
 
 benchmarks: install
 	$(BIN)/python benchmarks/main_job.py ../shared/real

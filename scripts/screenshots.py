@@ -3,7 +3,9 @@
 import argparse
 from pathlib import Path
 
-from napari_medpatch.plugin.demo_window import take_screenshots
+from volume_tours import VOLUME_TOURS
+
+from napari_medpatch.plugin.demo_window import take_screenshots, visit
 
 
 def main() -> None:
@@ -13,11 +15,15 @@ def main() -> None:
     parser.add_argument("--seconds", type=int, default=30, help="time budget of the retraining (default 30)")
     parser.add_argument("--theme", choices=["dark", "light"], default="dark")
     parser.add_argument("--slides", action="store_true", help="the pictures of docs/slides.md")
+    parser.add_argument("--volumes", action="store_true", help="the pictures of docs/volumes.md")
     arguments = parser.parse_args()
-    for path in take_screenshots(
-        arguments.folder, seconds=arguments.seconds, theme=arguments.theme, slides=arguments.slides
-    ):
-        print(path)
+    if arguments.volumes:
+        pictures = [path for tour in VOLUME_TOURS for path in visit(tour, arguments.folder, theme=arguments.theme)]
+    else:
+        pictures = take_screenshots(
+            arguments.folder, seconds=arguments.seconds, theme=arguments.theme, slides=arguments.slides
+        )
+    print(*pictures, sep="\n")
 
 
 if __name__ == "__main__":

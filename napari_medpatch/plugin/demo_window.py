@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import napari
 
+    from napari_medpatch.plugin.tour import Tour
 
 _SIZE = (1500, 950)
 CLASSES = ("lung", "heart", "airway", "vessel", "nodule")
@@ -40,20 +41,41 @@ def take_screenshots(
     list of Path
         The pictures.
     """
+    from napari_medpatch.plugin.slide_tour import SlideTour
+    from napari_medpatch.plugin.tour import Tour
+
+    return visit(SlideTour if slides else Tour, Path(folder), seconds=seconds, theme=theme)
+
+
+def visit(tour: "type[Tour]", folder: Path, *, seconds: int = 0, theme: str = "dark") -> list[Path]:
+    """Open a window with settings of its own, and take a tour of it.
+
+    Parameters
+    ----------
+    tour : type of Tour
+        What is done and drawn.
+    folder : Path
+        Where the pictures go.
+    seconds : int
+        Time budget of a retraining.
+    theme : str
+        ``"dark"`` or ``"light"``.
+
+    Returns
+    -------
+    list of Path
+        The pictures.
+    """
     with tempfile.TemporaryDirectory() as scratch:
         # Preferences, strokes and exports of the demonstration are nobody's but its own.
         os.environ["NAPARI_CONFIG"] = str(Path(scratch) / "settings.yaml")
         import napari
 
-        from napari_medpatch.plugin.slide_tour import SlideTour
-        from napari_medpatch.plugin.tour import Tour
-
         viewer = napari.Viewer(show_welcome_screen=False)
         viewer.theme = theme
         viewer.window.resize(*_SIZE)
         try:
-            tour = SlideTour if slides else Tour
-            return tour(viewer, Path(scratch), Path(folder)).run(seconds)
+            return tour(viewer, Path(scratch), folder).run(seconds)
         finally:
             viewer.close()
 
