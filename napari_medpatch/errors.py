@@ -74,6 +74,22 @@ class OutputError(MedPatchError):
     """A result could not be written (folder not writable, disk full, unknown suffix)."""
 
 
+class KeptElsewhereError(OutputError):
+    """Finished work could not be written where it was wanted and lies in another place, which the message names.
+
+    Parameters
+    ----------
+    message : str
+        One sentence for the user.
+    result : object
+        What the job would have returned, None if it was stopped.
+    """
+
+    def __init__(self, message: str, result: object = None) -> None:
+        super().__init__(message)
+        self.result = result
+
+
 class ResourceError(MedPatchError):
     """Memory ran out, on the machine or the accelerator, even with the smallest pieces."""
 

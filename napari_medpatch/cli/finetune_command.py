@@ -3,7 +3,7 @@
 import argparse
 from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from napari_medpatch.cli.common import (
     add_source_options,
@@ -16,6 +16,11 @@ from napari_medpatch.cli.common import (
 from napari_medpatch.cli.kept import is_new
 from napari_medpatch.cli.progress import consume
 from napari_medpatch.cli.sparse_labels import read_sparse_labels
+from napari_medpatch.cli.write_or_keep import Output, write_or_keep
+from napari_medpatch.errors import KeptElsewhereError
+
+if TYPE_CHECKING:
+    from napari_medpatch.io.source import Source
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -47,7 +52,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Train from sparse labels, save the bundle and, on request, the mask."""
-    from napari_medpatch.io.export import check_output, write_mask, write_probabilities
+    from napari_medpatch.io.export import check_output
     from napari_medpatch.models.registry import resolve_model
     from napari_medpatch.train.fine_tune import fine_tune
 
@@ -58,18 +63,14 @@ def run(arguments: argparse.Namespace) -> int:
         for path in filter(None, (arguments.predict, arguments.probabilities)):
             check_output(path, source)
         job = fine_tune(source, labels, base, _settings(arguments), out=arguments.output)
-        result = consume(job, "finetune", quiet=arguments.quiet)
-        classes = result.class_names
-        if arguments.predict is not None:
-            write_mask(result.mask, source, arguments.predict, class_names=classes, provenance=result.provenance)
-        if arguments.probabilities is not None:
-            write_probabilities(
-                result.probabilities,
-                source,
-                arguments.probabilities,
-                class_names=classes,
-                provenance=result.provenance,
-            )
+        misplaced: KeptElsewhereError | None = None
+        try:
+            result: Any = consume(job, "finetune", quiet=arguments.quiet)
+        except KeptElsewhereError as error:
+            if error.result is None:
+                raise
+            result, misplaced = error.result, error
+        write_or_keep(_outputs(arguments, source, result), also=misplaced)
     _report(arguments, result)
     return 0
 
@@ -78,6 +79,19 @@ def kept(arguments: argparse.Namespace, begun_ns: int) -> list[str]:
     """Return what a training that was stopped leaves, in words; the bundle is complete or absent."""
     there = is_new(arguments.output, begun_ns)
     return [f"the model as far as it was trained is in {arguments.output}"] if there else []
+
+
+def _outputs(arguments: argparse.Namespace, source: "Source", result: Any) -> "list[Output[Path]]":
+    from napari_medpatch.io.export import write_mask, write_probabilities
+
+    facts = {"class_names": result.class_names, "provenance": result.provenance}
+    outputs: list[Output[Path]] = []
+    if arguments.predict is not None:
+        outputs.append((arguments.predict, lambda path: write_mask(result.mask, source, path, **facts)))
+    if arguments.probabilities is not None:
+        maps = result.probabilities
+        outputs.append((arguments.probabilities, lambda path: write_probabilities(maps, source, path, **facts)))
+    return outputs
 
 
 def _settings(arguments: argparse.Namespace) -> Any:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from napari_medpatch.cli.write_or_keep import one_file
 from napari_medpatch.errors import MedPatchError
 from napari_medpatch.events import BlockSegmented, Event, Started
 
@@ -20,12 +21,7 @@ _EVERY_SECONDS = 20.0
 
 def partial_path(output: Path) -> Path:
     """Return where an unfinished mask is kept: a file of the wanted format, NIfTI where that may be several files."""
-    from napari_medpatch.io.class_files import split_suffix
-    from napari_medpatch.io.export_format import DICOM_SEG, PLY, PNG_SERIES, STL, export_format
-
-    if export_format(output) in (STL, PLY, PNG_SERIES, DICOM_SEG):
-        return output.with_name(f"partial-{split_suffix(output)[0]}.nii.gz")
-    return output.with_name(f"partial-{output.name}")
+    return output.with_name(f"partial-{one_file(output)}")
 
 
 class PartialMask:

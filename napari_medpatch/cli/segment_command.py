@@ -1,7 +1,7 @@
 """``napari-medpatch segment``."""
 
 import argparse
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,8 +22,13 @@ from napari_medpatch.cli.export_options import add_export_options, export_option
 from napari_medpatch.cli.kept import AFRESH, AGAIN, finished, is_new
 from napari_medpatch.cli.partial_mask import PartialMask, partial_path
 from napari_medpatch.cli.progress import consume
+from napari_medpatch.cli.write_or_keep import Output, write_or_keep
+from napari_medpatch.errors import KeptElsewhereError, OutputError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from napari_medpatch.events import Job
     from napari_medpatch.io.export_format import ResultKind
     from napari_medpatch.io.export_job import Exported
     from napari_medpatch.io.source import Source
@@ -82,14 +87,10 @@ def run(arguments: argparse.Namespace) -> int:
         parts = _parts(arguments.output)
         with closing(PartialMask(source, arguments.output, bundle.card.name)) as partial:
             job = segment(source, bundle, _settings(arguments), parts=parts)
-            try:
+            with _nothing_lost(arguments, partial):
                 result = consume(job, "segment", quiet=arguments.quiet, also=partial.take)
                 result = cleaned(arguments, source, result, steps)
                 written = _write(arguments, source, result, bundle.card.name)
-            except (KeyboardInterrupt, SystemExit):
-                partial.save()
-                raise
-            partial.remove()
         remove_blocks(parts)
         report(arguments, summary(result, source, written))
     return 0
@@ -97,12 +98,40 @@ def run(arguments: argparse.Namespace) -> int:
 
 def kept(arguments: argparse.Namespace, begun_ns: int) -> list[str]:
     """Return what a run that was stopped leaves, in words: the mask so far, and blocks to go on from."""
+    from napari_medpatch.infer.block_store import has_blocks
+
     partial, told = partial_path(arguments.output), finished(arguments, begun_ns)
     if is_new(partial, begun_ns):
         told.append(f"the mask as far as it got is in {partial}")
-    if any(_parts(arguments.output).rglob("block-*.npz")):
-        told.append(f"finished blocks are kept, {AFRESH if arguments.no_resume else AGAIN}")
+    if has_blocks(_parts(arguments.output)):
+        told.append(f"finished blocks are kept, {_how_to_go_on(arguments)}")
     return told
+
+
+@contextmanager
+def _nothing_lost(arguments: argparse.Namespace, partial: PartialMask) -> "Iterator[None]":
+    """Keep what is done whatever ends the run, and say where it is."""
+    from napari_medpatch.infer.block_store import has_blocks
+
+    parts = _parts(arguments.output)
+    try:
+        yield
+    except (KeyboardInterrupt, SystemExit):
+        partial.save()
+        raise
+    except KeptElsewhereError:
+        partial.remove()
+        raise
+    except OutputError as error:
+        if not has_blocks(parts):
+            raise
+        told = f"finished blocks are kept in {parts}, {_how_to_go_on(arguments)}"
+        raise OutputError(f"{str(error).rstrip('.')}; {told}.") from error
+    partial.remove()
+
+
+def _how_to_go_on(arguments: argparse.Namespace) -> str:
+    return AFRESH if arguments.no_resume else AGAIN
 
 
 def _parts(output: Path) -> Path:
@@ -139,17 +168,25 @@ def _write(arguments: argparse.Namespace, source: "Source", result: Any, model: 
     """Write what was asked for; return the files of the mask."""
     from napari_medpatch.io.export_job import exporting_mask, exporting_probabilities
 
-    facts: dict[str, Any] = {"provenance": {"model": model, **result.provenance}, "options": export_options(arguments)}
-    names, jobs = result.class_names, []
-    jobs.append(exporting_mask(result.mask, source, arguments.output, class_names=names, **facts))
+    def output(
+        wanted: Path, exporting: "Callable[..., Job]", values: Any, classes: "Sequence[str]"
+    ) -> "Output[Exported]":
+        def write(path: Path) -> "Exported":
+            # A stand-in is one plain file, whatever the options say.
+            options = export_options(arguments) if path == wanted else None
+            job = exporting(values, source, path, class_names=classes, provenance=facts, options=options)
+            written: Exported = consume(job, "write", quiet=arguments.quiet)
+            return written
+
+        return wanted, write
+
+    facts, names = {"model": model, **result.provenance}, result.class_names
+    outputs = [output(arguments.output, exporting_mask, result.mask, names)]
     if arguments.probabilities is not None:
-        maps, path = result.probabilities, arguments.probabilities
-        jobs.append(exporting_probabilities(maps, source, path, class_names=names, **facts))
+        outputs.append(output(arguments.probabilities, exporting_probabilities, result.probabilities, names))
     if arguments.uncertainty is not None:
-        maps, path = result.uncertainty, arguments.uncertainty
-        jobs.append(exporting_probabilities(maps, source, path, class_names=["uncertainty"], **facts))
-    written: list[Exported] = [consume(job, "write", quiet=arguments.quiet) for job in jobs]
-    return written[0]
+        outputs.append(output(arguments.uncertainty, exporting_probabilities, result.uncertainty, ["uncertainty"]))
+    return write_or_keep(outputs)[0]
 
 
 def summary(result: Any, source: "Source", written: "Exported") -> dict[str, Any]:

@@ -138,10 +138,13 @@ class AnnotateWidget(Tab):
         if self.overlay is not None:
             self.overlay.on_result(result)
         held_out = scores_in_words(result.metrics)
-        self.row.say(
+        said = (
             f"{result.steps} steps in {result.seconds:.0f} s. {held_out}"
             if result.steps
             else f"The time was over before the first step; the mask is an estimate. Give it more time. {held_out}"
         )
         if result.bundle is not None:
             self.base.add(result.bundle)
+            if result.bundle.path != self._out:
+                said += f" The model could not be written where it was wanted and is kept in {result.bundle.path}."
+        self.row.say(said)

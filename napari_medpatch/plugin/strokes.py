@@ -3,7 +3,8 @@
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from napari_medpatch.events import Finished, Job
+from napari_medpatch.errors import KeptElsewhereError, OutputError
+from napari_medpatch.events import Finished, Job, Noted, passing_on
 from napari_medpatch.plugin.links import source_of
 
 if TYPE_CHECKING:
@@ -93,10 +94,19 @@ def training(
 
     project = Project.for_source(source)
     settings = FineTuneSettings(seconds=seconds, device=device, use_accepted=use_accepted)
-    for event in fine_tune(source, strokes, base, settings, out=out):
-        if isinstance(event, Finished):
-            project.record("fine-tuned", model=str(out), steps=event.result.steps, metrics=dict(event.result.metrics))
-        yield event
+    try:
+        result = yield from passing_on(fine_tune(source, strokes, base, settings, out=out))
+    except KeptElsewhereError as error:
+        if error.result is None:
+            raise
+        result = error.result
+        yield Noted(str(error), "warning")
+    try:
+        where = str(result.bundle.path)
+        project.record("fine-tuned", model=where, steps=result.steps, metrics=dict(result.metrics))
+    except OutputError as error:
+        yield Noted(str(error), "warning")
+    yield Finished(result)
 
 
 def sparse(

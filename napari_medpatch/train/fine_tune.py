@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari_medpatch.annotate.sparse import SparseLabels
-from napari_medpatch.errors import LabelsError
+from napari_medpatch.errors import KeptElsewhereError, LabelsError
 from napari_medpatch.events import Finished, Job
 from napari_medpatch.infer.device import giving_memory_back
 from napari_medpatch.io.source import Source
@@ -46,13 +46,12 @@ def fine_tune(
         Painted on it; copied when the job begins, so painting may go on. What was interpolated or predicted
         (``labels.origins``) is left out unless the settings say otherwise, and no score ever counts it.
     base : Bundle, optional
-        Model to begin with. Another set of classes keeps its body and gets new outputs for new names.
-        Classes named "class 1", "class 2"… take the base's names if there are as many.
+        Model to begin with. Another set of classes keeps its body and gets new outputs for new names. Classes named
+        "class 1", "class 2"… take the base's names if there are as many.
     settings : FineTuneSettings, optional
         Budget, device, seed.
     out : path-like, optional
-        Folder of the new bundle, written when training ends or is stopped; else a temporary one, which the system
-        may empty.
+        Folder of the new bundle, written when training ends or is stopped; else a temporary one.
 
     Yields
     ------
@@ -74,7 +73,10 @@ def fine_tune(
     BundleError, WrongKindError, MissingSpacingError
         If base and image do not go together, or the image's pixel size is needed and unknown.
     OutputError
-        If ``out`` cannot be written; a folder with other files than those of a model is a ``BundleError``.
+        If ``out`` cannot be written or lacks room; a folder with other files than a model's is a ``BundleError``.
+    KeptElsewhereError
+        If that happens while it trains: the model then lies where the sentence says, and ``result`` is the
+        :class:`FineTuneResult`. A job that is closed raises it too, without a result.
     """
     settings = settings or FineTuneSettings()
     if out is not None:
@@ -90,7 +92,14 @@ def fine_tune(
 
 
 def _trained(run: FineTuneRun) -> Job:
-    yield from run.events()
+    try:
+        yield from run.events()
+    except (GeneratorExit, KeyboardInterrupt, SystemExit):
+        if run.misplaced:
+            raise KeptElsewhereError(run.misplaced) from None
+        raise
+    if run.misplaced:
+        raise KeptElsewhereError(run.misplaced, run.result())
     yield Finished(run.result())
 
 

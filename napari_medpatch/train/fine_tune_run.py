@@ -16,9 +16,11 @@ from napari_medpatch.events import Event, Job, Noted, Started, StepDone, Validat
 from napari_medpatch.infer.device import pick_device
 from napari_medpatch.infer.precision import training_precision
 from napari_medpatch.infer.segment_plan import plan_segmentation
+from napari_medpatch.io.free_space import check_space
 from napari_medpatch.io.source import Source
-from napari_medpatch.models.bundle import Bundle, save_bundle
+from napari_medpatch.models.bundle import Bundle
 from napari_medpatch.models.network import unet_config
+from napari_medpatch.models.network_size import bundle_bytes
 from napari_medpatch.patience import patiently
 from napari_medpatch.steps import telling
 from napari_medpatch.train.blend import blend_by_base, blend_by_fold, first_blend
@@ -34,6 +36,7 @@ from napari_medpatch.train.pace import Pace
 from napari_medpatch.train.patches import batch_maker, pad_image
 from napari_medpatch.train.prior import Prior, make_prior
 from napari_medpatch.train.problem import Problem, pose_problem, with_resolution
+from napari_medpatch.train.save_or_keep import save_or_keep
 from napari_medpatch.train.starting_point import starting_model
 from napari_medpatch.train.targets import make_targets
 
@@ -93,6 +96,7 @@ class FineTuneRun:
         self.mask: npt.NDArray[np.uint8] | None = None
         self.maps: npt.NDArray[np.uint8] | None = None
         self.bundle: Bundle | None = None
+        self.misplaced = ""
         self._problem: Problem
         self._inputs: FloatArray
         self._learner: Learner
@@ -101,6 +105,8 @@ class FineTuneRun:
         """Do it all."""
         import torch
 
+        if self.out is not None:
+            check_space(self.out, bundle_bytes(self.card), "the model")
         self.plan = plan_segmentation(self.source, replace(self.card, intensity=_PLACEHOLDER[self.card.dimensions]))
         yield Started(self.budget.total, self.budget.unit, context=self._context())
         yield from self._notes()
@@ -113,7 +119,7 @@ class FineTuneRun:
         yield from self._get_ready()
         try:
             yield from self._train()
-        except (GeneratorExit, KeyboardInterrupt):
+        except (GeneratorExit, KeyboardInterrupt, SystemExit):
             if self._learner.steps:
                 self._save()
             raise
@@ -265,7 +271,8 @@ class FineTuneRun:
         folder = self.out if self.out is not None else Path(tempfile.mkdtemp(prefix="medpatch-")) / self.card.name
         model, steps = self._learner.best_so_far()
         record = {**self._provenance(), "steps": steps}
-        self.bundle = save_bundle(folder, replace(self.card, training=record, metrics=dict(self.metrics)), model)
+        card = replace(self.card, training=record, metrics=dict(self.metrics))
+        self.bundle, self.misplaced = save_or_keep(folder, card, model)
 
     def _predict(self) -> Iterator[Event]:
         estimate = self.prior.probabilities if self.prior is not None else None

@@ -9,7 +9,10 @@ import pytest
 from window_jobs import finish
 
 from napari_medpatch.annotate.project import Project
+from napari_medpatch.errors import OutputError
 from napari_medpatch.io.array_source import ArraySource
+from napari_medpatch.models.bundle import load_bundle
+from napari_medpatch.models.registry import user_models_folder
 from napari_medpatch.plugin.annotate_widget import AnnotateWidget
 from napari_medpatch.plugin.layers import layer_data, role_of
 
@@ -69,3 +72,62 @@ def test_stop_ends_training_within_a_second(tab: AnnotateWidget, qtbot: Any) -> 
         assert tab.base.combo.findText("model-1") > 0
     else:
         assert said == "Stopped before the first step; there is no new model."
+
+
+def test_a_model_whose_folder_is_lost_is_offered_from_where_it_is_kept(
+    tab: AnnotateWidget, qtbot: Any, said: list[str]
+) -> None:
+    tab.seconds.setValue(6)
+    tab.name.setText("ball")
+    lost = user_models_folder() / "ball"
+
+    def lose(_events: Any) -> None:
+        # A folder that is no model's is left alone, so the model cannot go there.
+        lost.mkdir(parents=True, exist_ok=True)
+        (lost / "notes.txt").write_text("mine")
+
+    tab.runner.progressed.connect(lose)
+    finish(qtbot, tab.runner, tab.row.run_button.click, timeout=180000)
+    kept = user_models_folder() / "kept-ball"
+    assert f"is kept in {kept}" in tab.row.message.text()
+    assert any(f"the trained model is kept in {kept}: use it from there" in sentence for sentence in said)
+    assert any(role_of(layer) == "mask" for layer in tab.viewer.layers)
+    tab.base.choose("kept-ball")
+    assert tab.base.bundle().path == kept
+    assert Project.for_source(tab.current.live).history()[-1]["model"] == str(kept)
+    assert [path.name for path in lost.iterdir()] == ["notes.txt"]
+
+
+def test_a_training_that_is_stopped_when_its_folder_is_lost_says_where_the_model_is(
+    tab: AnnotateWidget, qtbot: Any, said: list[str]
+) -> None:
+    tab.seconds.setValue(300)
+    tab.name.setText("ball")
+
+    def lose(_events: Any) -> None:
+        if tab.plot.steps and tab.runner.is_running:
+            (user_models_folder() / "ball").mkdir(parents=True, exist_ok=True)
+            (user_models_folder() / "ball" / "notes.txt").write_text("mine")
+            tab.runner.stop()
+
+    tab.runner.progressed.connect(lose)
+    finish(qtbot, tab.runner, tab.row.run_button.click, timeout=180000)
+    kept = user_models_folder() / "kept-ball"
+    assert f"the trained model is kept in {kept}" in tab.row.message.text()
+    assert tab.row.message.text() in said
+    assert load_bundle(kept).card.training["steps"] >= 1
+
+
+def test_a_history_that_cannot_be_written_costs_neither_model_nor_mask(
+    tab: AnnotateWidget, qtbot: Any, said: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: Any, **__: Any) -> None:
+        raise OutputError("The history cannot be written.")
+
+    monkeypatch.setattr(Project, "record", full)
+    tab.seconds.setValue(6)
+    tab.name.setText("ball")
+    finish(qtbot, tab.runner, tab.row.run_button.click, timeout=180000)
+    assert "The history cannot be written." in said
+    assert "steps in" in tab.row.message.text()
+    assert tab.base.combo.findText("ball") > 0
