@@ -43,8 +43,8 @@ def fine_tune(
     source : Source
         Volume, photograph or slide.
     labels : SparseLabels
-        Painted on it; copied when the job begins, so painting may go on. What was interpolated or predicted
-        (``labels.origins``) is left out unless the settings say otherwise, and no score ever counts it.
+        Painted on it; copied when the job begins. What was interpolated or predicted (``labels.origins``) is left out
+        unless the settings say otherwise, and no score ever counts it.
     base : Bundle, optional
         Model to begin with. Another set of classes keeps its body and gets new outputs for new names. Classes named
         "class 1", "class 2"… take the base's names if there are as many.
@@ -69,7 +69,7 @@ def fine_tune(
     Raises
     ------
     GeometryError, LabelsError
-        If nothing can be learnt from the labels; see :meth:`SparseLabels.check`.
+        If nothing can be learnt from the labels.
     BundleError, WrongKindError, MissingSpacingError
         If base and image do not go together, or the image's pixel size is needed and unknown.
     OutputError
@@ -79,14 +79,12 @@ def fine_tune(
         :class:`FineTuneResult`. A job that is closed raises it too, without a result.
     """
     settings = settings or FineTuneSettings()
-    if out is not None:
-        check_bundle_folder(out)
+    folder = _checked_folder(out) if out is not None else None
     given = replace(labels.snapshot(), class_names=names_after_base(labels.class_names, base))
     painted = _checked_paint(given, source)
     accepted = given.accepted_only() if settings.use_accepted and given.origins is not None else None
     if base is not None:
         check_base(base, "segment-3d" if source.kind == "volume" else "segment-2d")
-    folder = Path(out) if out is not None else None
     # The run has no name here, so that the network's memory is free when it ends.
     yield from giving_memory_back(_trained(FineTuneRun(source, painted, base, settings, folder, accepted)))
 
@@ -101,6 +99,11 @@ def _trained(run: FineTuneRun) -> Job:
     if run.misplaced:
         raise KeptElsewhereError(run.misplaced, run.result())
     yield Finished(run.result())
+
+
+def _checked_folder(out: str | os.PathLike[str]) -> Path:
+    check_bundle_folder(out)
+    return Path(out)
 
 
 def _checked_paint(given: SparseLabels, source: Source) -> SparseLabels:
