@@ -4,11 +4,13 @@ Classes are compared by value. Masks of different detail (both lungs as one clas
 numbers then get scores that say little about the masks, so the user is told.
 """
 
+import re
 from collections.abc import Generator, Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
 
+from napari_medpatch.evaluate.class_map import ClassMap
 from napari_medpatch.evaluate.masks import MaskPair
 from napari_medpatch.evaluate.pieces import pieces_of
 from napari_medpatch.geometry import Box
@@ -16,6 +18,8 @@ from napari_medpatch.geometry import Box
 _VALUES = 256
 _MOST_OF = 0.5
 _BETTER_BY = 0.3
+
+_OPTION = re.compile(r"--map-(prediction|truth) (\d+=\d+(?:,\d+=\d+)*)")
 
 Pairs = npt.NDArray[np.int64]
 
@@ -59,6 +63,29 @@ def class_hints(pairs: Pairs, names: Sequence[str] = ()) -> list[str]:
     hints = [*_undivided(pairs, of_prediction, of_truth, ("prediction", "truth"), names)]
     hints += _undivided(pairs.T, of_truth, of_prediction, ("truth", "prediction"), names)
     return hints + list(_swapped(pairs, sorted(of_prediction & of_truth)))
+
+
+def suggested(notes: Sequence[str]) -> tuple[ClassMap, ClassMap] | None:
+    """Return what the first hint among notes would have the classes of prediction and truth count as.
+
+    The first alone: where numbers differ, one hint would change them in the prediction and the next in the truth.
+    """
+    for found in filter(None, map(_OPTION.search, notes)):
+        side, pairs = found.groups()
+        given, nothing = ClassMap.parse(pairs), ClassMap()
+        return (given, nothing) if side == "prediction" else (nothing, given)
+    return None
+
+
+def in_words(note: str) -> str:
+    """Return a sentence for people who are not at a command line: what its option does instead of the option."""
+
+    def done(found: re.Match[str]) -> str:
+        first, *others = (pair.split("=") for pair in found[2].split(","))
+        rest = "".join(f" and class {old} as {new}" for old, new in others)
+        return f"class {first[0]} of the {found[1]} counted as {first[1]}{rest}"
+
+    return _OPTION.sub(done, note)
 
 
 def _undivided(

@@ -46,6 +46,10 @@ class ClassMap:
             pairs.append((old, int(new)))
         return cls(tuple(pairs))
 
+    def __str__(self) -> str:
+        """Return what :meth:`parse` reads."""
+        return ",".join(f"{old}={new}" for old, new in self.pairs)
+
     def apply(self, values: Mask, names: Sequence[str] = ()) -> tuple[Mask, tuple[str, ...]]:
         """Return a mask with its new values, and their names.
 
@@ -75,6 +79,12 @@ class ClassMap:
             if old.casefold() != EVERYTHING:
                 table[_value_of(old, names)] = new
         return table
+
+
+def recorded(prediction: ClassMap, truth: ClassMap) -> dict[str, dict[str, str]]:
+    """Return what the provenance of a result says of classes that got other values, empty if none did."""
+    maps = {side: str(each) for side, each in (("prediction", prediction), ("truth", truth)) if each.pairs}
+    return {"class_maps": maps} if maps else {}
 
 
 def _value_of(text: str, names: Sequence[str]) -> int:

@@ -10,7 +10,7 @@ from typing import Any
 from napari_medpatch import __version__
 from napari_medpatch.errors import GeometryError, LabelsError
 from napari_medpatch.evaluate.backdrop import Backdrop, backdrop_of
-from napari_medpatch.evaluate.class_map import ClassMap
+from napari_medpatch.evaluate.class_map import ClassMap, recorded
 from napari_medpatch.evaluate.evaluation import evaluate_masks
 from napari_medpatch.evaluate.mask_files import GridOfMasks, MaskFile, grid_of, open_grid, read_mask
 from napari_medpatch.evaluate.masks import Bools
@@ -37,6 +37,7 @@ class _Loaded:
     keep: Bools | None
     names: tuple[str, ...]
     notes: tuple[str, ...]
+    maps: tuple[ClassMap, ClassMap]
 
 
 def evaluate_files(
@@ -128,7 +129,7 @@ def _load(
     if ignore is not None:
         left_out = read_labels(ignore, source) > 0
         keep = ~left_out if keep is None else keep & ~left_out
-    return _Loaded(predicted, grid_of(source, predicted.values.shape), true, keep, names, tuple(notes))
+    return _Loaded(predicted, grid_of(source, predicted.values.shape), true, keep, names, tuple(notes), maps)
 
 
 def unlabelled_left_out(labels: MaskFile) -> tuple[MaskFile, Bools]:
@@ -181,7 +182,8 @@ def _job(loaded: _Loaded, picture: Source | None, settings: EvaluationSettings) 
         "notes": loaded.notes,
         "provenance": {key: str(each.path) for key, each in paths.items() if each is not None}
         | ({"image": str(picture.path)} if picture is not None else {})
-        | {"version": __version__, "made": {key: each.provenance for key, each in paths.items() if each is not None}},
+        | {"version": __version__, "made": {key: each.provenance for key, each in paths.items() if each is not None}}
+        | recorded(*loaded.maps),
     }
     if loaded.truth is not None:
         return evaluate_masks(loaded.prediction.values, loaded.truth.values, keep=loaded.keep, **common)

@@ -94,6 +94,8 @@ def _facts(result: Result) -> list[tuple[str, str]]:
         facts.append(
             ("compared", f"{result.compared:,} of {int(np.prod(result.shape)):,} pixels; the rest is left out")
         )
+    for side, pairs in dict(result.provenance.get("class_maps", {})).items():
+        facts.append((f"classes of the {side} counted as", pairs))
     for key, made in dict(result.provenance.get("made", {})).items():
         if made:
             facts.append((f"{key} made by", ", ".join(f"{name}: {value}" for name, value in made.items())))

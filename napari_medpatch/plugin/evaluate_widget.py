@@ -10,7 +10,9 @@ from qtpy.QtWidgets import QFileDialog, QVBoxLayout, QWidget
 
 from napari_medpatch.errors import MedPatchError
 from napari_medpatch.events import Job
+from napari_medpatch.plugin.class_pairs import ClassPairs
 from napari_medpatch.plugin.error_layer import LEGEND, error_layer, show_errors
+from napari_medpatch.plugin.focus_order import order_focus
 from napari_medpatch.plugin.form import ask_folder, button, check, in_row, last_folder, note, remember_folder
 from napari_medpatch.plugin.job_row import JobRow
 from napari_medpatch.plugin.jobs import JobRunner
@@ -32,6 +34,7 @@ class EvaluateWidget(Tab):
 
     def build(self, layout: QVBoxLayout) -> None:
         self.form = MeasureForm(self.viewer)
+        self.classes = ClassPairs()
         self.runner = JobRunner(self)
         self.row = JobRow(
             self.runner,
@@ -66,7 +69,8 @@ class EvaluateWidget(Tab):
         """Follow the layers; what was measured stays at hand when the last mask is gone."""
         super().refresh()
         self.controls.setEnabled(True)
-        for widget in (self.form, self.row):
+        self.classes.follow(self.form.prediction.layer(), self.form.truth.layer())
+        for widget in (self.form, self.classes, self.row):
             widget.setEnabled(not self.missing())
 
     def run(self) -> None:
@@ -84,7 +88,8 @@ class EvaluateWidget(Tab):
             tell_error(error)
             self.row.say(str(error))
             return
-        self._start(lambda: measuring(masks, settings), lambda found: self._on_measured(found, layer, truth))
+        maps = self.classes.maps()
+        self._start(lambda: measuring(masks, settings, maps), lambda found: self._on_measured(found, layer, truth))
 
     def load_truth(self, path: Path) -> None:
         """Read a truth from a file onto the image, and choose it."""
@@ -138,13 +143,14 @@ class EvaluateWidget(Tab):
         below.addLayout(in_row(self.report_button, self.open_button))
         self.after.hide()
         self.open_button.hide()
-        for widget in (self.form, self.row, self.results, self.after):
+        for widget in (self.form, self.classes, self.row, self.results, self.after):
             layout.addWidget(widget)
 
     def _connect(self) -> None:
         self.row.run_button.clicked.connect(lambda _checked=False: self.run())
         self.form.file_wanted.connect(self.ask_truth)
         self.form.changed.connect(self.refresh)
+        self.classes.suggestion_taken.connect(self.run)
         self.runner.finished.connect(lambda result: self._then(result))
         self.errors_box.toggled.connect(self._show_errors)
         self.results.of.changed.connect(self._offer_errors)
@@ -158,6 +164,9 @@ class EvaluateWidget(Tab):
     def _on_measured(self, measured: Measured, layer: Any, truth: Any) -> None:
         self.report_path = None
         self.results.show_measured(measured, layer, truth)
+        if (layer, truth) == (self.form.prediction.layer(), self.form.truth.layer()):
+            self.classes.offer(measured, layer, truth)
+            order_focus(self.controls)
         self.after.show()
         self.open_button.hide()
         self._offer_errors()

@@ -1,7 +1,7 @@
 """Masks out of layers: on one grid, with pixel size, names and the image that they belong to."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,6 +13,7 @@ from napari_medpatch.plugin.links import image_of, kind_of, live_source
 if TYPE_CHECKING:
     import napari.layers
 
+    from napari_medpatch.evaluate.class_map import ClassMap
     from napari_medpatch.evaluate.settings import EvaluationSettings
     from napari_medpatch.events import Job
     from napari_medpatch.io.source import Source
@@ -53,8 +54,8 @@ class MaskLayers:
         Size of a pixel, in ``unit``.
     unit : str
         ``"mm"`` or ``"um"``.
-    class_names : tuple of str
-        Of values 1, 2, ….
+    names : tuple of tuple of str
+        Of values 1, 2, … of prediction and truth.
     affine : ndarray or None
         (4, 4), ``(x, y, z)`` index to RAS+ mm.
     image : ndarray or None
@@ -63,8 +64,6 @@ class MaskLayers:
         Of the image, for pictures.
     value_unit : str
         ``"HU"`` or empty.
-    notes : tuple of str
-        What the user should know.
     provenance : mapping
         Names and files.
     """
@@ -74,13 +73,27 @@ class MaskLayers:
     keep: Any
     spacing: tuple[float, ...] | None
     unit: str
-    class_names: tuple[str, ...]
+    names: tuple[tuple[str, ...], tuple[str, ...]]
     affine: Any
     image: Any
     source: "Source | None"
     value_unit: str
-    notes: tuple[str, ...]
     provenance: Mapping[str, Any]
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """Names of values 1, 2, … of both."""
+        return self._common_names()[0]
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the user should know of them."""
+        return tuple(self._common_names()[1])
+
+    def _common_names(self) -> tuple[tuple[str, ...], list[str]]:
+        from napari_medpatch.evaluate.files import common_names
+
+        return common_names(*self.names) if self.truth is not None else (self.names[0], [])
 
     def backdrop(self) -> Any:
         """Return what lies behind the pictures of a report, None without an image."""
@@ -111,6 +124,27 @@ class MaskLayers:
         return evaluate_masks(self.prediction, self.truth, keep=self.keep, **common)
 
 
+def renumbered(masks: MaskLayers, prediction: "ClassMap", truth: "ClassMap") -> MaskLayers:
+    """Return masks whose classes have other values, as ``evaluate --map-prediction --map-truth`` gives them.
+
+    Raises
+    ------
+    LabelsError
+        If values are not whole numbers from 0 to 255.
+    """
+    from napari_medpatch.evaluate.class_map import recorded
+    from napari_medpatch.evaluate.masks import to_mask
+
+    if not (prediction.pairs or truth.pairs):
+        return masks
+    values, names = prediction.apply(to_mask(masks.prediction, "prediction"), masks.names[0])
+    true, true_names = masks.truth, masks.names[1]
+    if true is not None:
+        true, true_names = truth.apply(to_mask(true, "truth"), true_names)
+    provenance = {**masks.provenance, **recorded(prediction, truth)}
+    return replace(masks, prediction=values, truth=true, names=(names, true_names), provenance=provenance)
+
+
 def take_masks(prediction: "napari.layers.Labels", truth: "napari.layers.Labels | None") -> MaskLayers:
     """Copy what is to be compared out of layers.
 
@@ -129,7 +163,6 @@ def take_masks(prediction: "napari.layers.Labels", truth: "napari.layers.Labels 
         If a layer has several resolutions, or the sparse labels are empty.
     """
     from napari_medpatch import __version__
-    from napari_medpatch.evaluate.files import common_names
 
     layers = [prediction] if truth is None else [prediction, truth]
     for layer in layers:
@@ -138,7 +171,6 @@ def take_masks(prediction: "napari.layers.Labels", truth: "napari.layers.Labels 
     if truth is not None:
         check_one_grid(prediction, truth)
     true, keep = _truth(truth)
-    names, notes = common_names(_names(prediction), _names(truth)) if truth is not None else (_names(prediction), [])
     image, value_unit, affine = _image(prediction)
     unit, spacing = pixel_size(prediction)
     return MaskLayers(
@@ -147,12 +179,11 @@ def take_masks(prediction: "napari.layers.Labels", truth: "napari.layers.Labels 
         keep=keep,
         spacing=spacing,
         unit=unit,
-        class_names=names,
+        names=(_names(prediction), _names(truth) if truth is not None else ()),
         affine=affine,
         image=image,
         source=live_source(image_of(prediction)),
         value_unit=value_unit,
-        notes=tuple(notes),
         provenance={"version": __version__}
         | {key: layer.name for key, layer in zip(("prediction", "truth"), layers, strict=False)}
         | _origin(prediction),

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from mask_cases import blobs, evaluated, slab
 
-from napari_medpatch.evaluate.class_hints import count_pairs
+from napari_medpatch.evaluate.class_hints import count_pairs, in_words, suggested
 from napari_medpatch.evaluate.class_map import ClassMap
 from napari_medpatch.evaluate.evaluation import evaluate_masks
 from napari_medpatch.evaluate.files import evaluate_files
@@ -153,3 +153,35 @@ def test_names_that_one_file_lacks_are_no_disagreement(files: tuple[Path, Path])
     result = run(evaluate_files(*files, truth_map=ClassMap.parse("right lung=0,left lung=2")))
     assert not [note for note in result.notes if "is called" in note]
     assert [each.name for each in result.classes] == ["lung", "left lung"]
+
+
+def test_what_hints_name_can_be_taken_as_it_is() -> None:
+    assert suggested(hints(BOTH, LUNGS)) == (ClassMap(), ClassMap.parse("2=1"))
+    assert suggested(hints(LUNGS, BOTH)) == (ClassMap.parse("2=1"), ClassMap())
+    assert suggested(hints(LEFT + 2 * RIGHT, LUNGS)) == (ClassMap.parse("1=2,2=1"), ClassMap())
+
+
+def test_of_several_hints_the_first_is_suggested() -> None:
+    notes = hints(RIGHT, RIGHT * 5)
+    prediction, truth = suggested(["Something else.", *notes]) or (None, None)
+    assert (str(prediction), str(truth)) == ("", "5=1")
+    assert hints(RIGHT, ClassMap.parse("5=1").apply(RIGHT * 5)[0]) == []
+
+
+def test_other_sentences_suggest_nothing() -> None:
+    assert suggested(["Class 1 is called a in the prediction and b in the truth; they are compared by value."]) is None
+
+
+def test_the_record_says_which_values_classes_got(files: tuple[Path, Path], tmp_path: Path) -> None:
+    found = run(evaluate_files(*files, truth_map=ClassMap.parse("left lung=1"), report=tmp_path / "report"))
+    assert found.to_json()["provenance"]["class_maps"] == {"truth": "left lung=1"}
+    assert "classes of the truth counted as" in (tmp_path / "report" / "report.html").read_text(encoding="utf-8")
+    assert "class_maps" not in run(evaluate_files(*files)).to_json()["provenance"]
+
+
+def test_the_window_says_what_the_option_does() -> None:
+    (swapped,) = map(in_words, hints(LEFT + 2 * RIGHT, LUNGS))
+    assert swapped.endswith("compare with class 1 of the prediction counted as 2 and class 2 as 1.")
+    (finer,) = map(in_words, hints(BOTH, LUNGS))
+    assert finer.endswith("and class 2 of the truth counted as 1 makes them one.")
+    assert in_words("Nothing of that kind.") == "Nothing of that kind."
