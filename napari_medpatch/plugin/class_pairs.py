@@ -104,16 +104,21 @@ class ClassPairs(QWidget):
         self._layers = [layer for layer in layers if layer is not None]
         notes = getattr(measured.result, "notes", ())
         self._suggested = suggested(notes)
-        self._say([in_words(each) for each in notes if suggested([each]) is not None])
         self._list(measured.present, measured.masks.names)
-        self.setVisible(bool(self._suggested) or any(len(values) > 1 for values in measured.present))
+        self._say([in_words(each) for each in notes if suggested([each]) is not None])
+        self.setVisible(self._is_of_use(measured.present))
         if self._suggested is not None:
             self.section.open(True)
 
+    def _is_of_use(self, present: Sequence[Sequence[int]]) -> bool:
+        """Whether there is something to choose, or something chosen that must not be forgotten."""
+        several = any(len(values) > 1 for values in present) or len({*map(tuple, filter(None, present))}) > 1
+        return several or any(each.pairs for each in self.maps())
+
     def _say(self, hints: Sequence[str]) -> None:
         self.hint.setText(" ".join(hints))
-        for widget in (self.hint, self.suggestion):
-            widget.setVisible(bool(hints))
+        self.hint.setVisible(bool(hints))
+        self.suggestion.setVisible(bool(hints and self._rows))
 
     def _list(self, present: Sequence[Sequence[int]], names: Sequence[Sequence[str]]) -> None:
         """Make a row for each class of either mask."""
@@ -131,7 +136,11 @@ class ClassPairs(QWidget):
                     _add_class(form, side, value, own, lists)
                     self._rows.append(_Row(side, value, lists))
         else:
-            form.addRow(note("There are too many classes to list; the command line's --map-prediction takes any."))
+            form.addRow(
+                note(
+                    "There are too many classes to list; the command line's --map-prediction and --map-truth take any."
+                )
+            )
         self._replace(form)
         self._on_as_one()
 

@@ -1,10 +1,11 @@
 """Jobs of the Measure tab: the core's, with what the window shows besides."""
 
-from dataclasses import dataclass
+from contextlib import closing
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from napari_medpatch.events import Finished, Job, Started, passing_on
+from napari_medpatch.events import Finished, Job, Noted, Started, passing_on
 from napari_medpatch.plugin.mask_layers import renumbered
 
 if TYPE_CHECKING:
@@ -58,10 +59,19 @@ def measuring(masks: "MaskLayers", settings: "EvaluationSettings", maps: "tuple[
     from napari_medpatch.evaluate.progress import wait_for, working
 
     compared = yield from working(wait_for(renumbered, masks, *maps))
-    result = yield from passing_on(compared.job(settings))
+    result = yield from passing_on(_without_options(compared.job(settings)))
     present = yield from working(wait_for(_present, masks))
     errors = None if masks.truth is None else error_map(compared.prediction, compared.truth, masks.keep)
     yield Finished(Measured(result, masks, compared, present, result.class_rows(), result.object_rows(), errors))
+
+
+def _without_options(job: Job) -> Job:
+    """Pass events on; what they say names no option of the command line."""
+    from napari_medpatch.evaluate.class_hints import in_words
+
+    with closing(job):
+        for event in job:
+            yield replace(event, message=in_words(event.message)) if isinstance(event, Noted) else event
 
 
 def writing_report(folder: Path, measured: Measured) -> Job:

@@ -231,6 +231,29 @@ def test_more_classes_than_anybody_lists_are_still_compared_as_one(tab: Evaluate
     finish(qtbot, tab.runner, tab.row.run_button.click)
     tab.classes.section.open(True)
     assert lists(tab) == {}
+    assert tab.classes.suggestion.isHidden()
     tab.classes.as_one.setChecked(True)
     finish(qtbot, tab.runner, tab.row.run_button.click)
     assert len(tab.results.result.classes) == 1
+
+
+def test_what_was_chosen_stays_in_view_where_one_class_is_left(
+    tab: EvaluateWidget, qtbot: Any, said: list[str]
+) -> None:
+    for name, value in (("model", 1), ("by hand", 5)):
+        layer = tab.viewer.layers[name]
+        layer.data = (masks()["by hand"] == 1).astype(np.uint8) * value
+    finish(qtbot, tab.runner, tab.row.run_button.click)
+    assert any("class 5 of the truth counted as 1" in sentence for sentence in said)
+    assert not any("--map" in sentence for sentence in said)
+    finish(qtbot, tab.runner, tab.classes.suggestion.click)
+    assert tab.results.result.mean_dice == 1.0
+    assert not tab.classes.isHidden()
+    assert [each.currentData() for each in lists(tab).values()] == [1, 1]
+
+
+def test_masks_of_one_class_that_agree_have_nothing_to_choose(tab: EvaluateWidget, qtbot: Any) -> None:
+    for name in ("model", "by hand"):
+        tab.viewer.layers[name].data = (masks()[name] == 1).astype(np.uint8)
+    finish(qtbot, tab.runner, tab.row.run_button.click)
+    assert tab.classes.isHidden()
