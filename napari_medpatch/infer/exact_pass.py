@@ -215,7 +215,7 @@ def row_overlap(output: WorkingGrid) -> int:
     worst = 0
     for row in range(1, axis.working):
         source = axis.first_source(row)
-        if source < axis.source:
+        if 0 < source < axis.source:
             worst = max(worst, axis.scatter_range(source - 1, source)[1] - axis.scatter_range(source, source + 1)[0])
     return worst
 

@@ -35,7 +35,9 @@ _SIZES = {
 RULES = (*_SIZES, "keep_largest", "fill_holes", AIR_EDGE)
 
 
-def rule_steps(rules: Mapping[str, Any], class_names: Sequence[str], unit: str) -> tuple[CleanStep, ...]:
+def rule_steps(
+    rules: Mapping[str, Any], class_names: Sequence[str], unit: str, *, share: float = 1.0
+) -> tuple[CleanStep, ...]:
     """Return the steps that a card's rules stand for, class by class.
 
     Parameters
@@ -46,6 +48,8 @@ def rule_steps(rules: Mapping[str, Any], class_names: Sequence[str], unit: str) 
         Foreground classes.
     unit : str
         Of the voxels: ``"mm"``, ``"um"`` or ``"px"``.
+    share : float
+        How much of a whole scan the image is; sizes in mm are smaller by as much.
 
     Raises
     ------
@@ -58,7 +62,7 @@ def rule_steps(rules: Mapping[str, Any], class_names: Sequence[str], unit: str) 
     for name in class_names:
         # A class of its own needs not be named.
         scope = (name,) if len(class_names) > 1 else ()
-        steps += _steps_of(by_class.get(name, general), scope, unit)
+        steps += _steps_of(by_class.get(name, general), scope, unit, share)
     return tuple(steps)
 
 
@@ -72,7 +76,7 @@ def check_rules(rules: Mapping[str, Any], class_names: Sequence[str]) -> None:
         raise BundleError(f"The model cleans up the class {strangers[0]!r}, but has {', '.join(class_names)}.")
 
 
-def _steps_of(rules: Mapping[str, Any], scope: tuple[str, ...], unit: str) -> list[CleanStep]:
+def _steps_of(rules: Mapping[str, Any], scope: tuple[str, ...], unit: str, share: float) -> list[CleanStep]:
     """Return the steps of one class."""
     steps: list[CleanStep] = []
     for key, (size_unit, needed) in _SIZES.items():
@@ -80,7 +84,8 @@ def _steps_of(rules: Mapping[str, Any], scope: tuple[str, ...], unit: str) -> li
             continue
         if needed not in ("", unit):
             raise BundleError(f"The clean-up {key} needs voxels measured in {needed}; this image has {unit}.")
-        steps.append(DropSmall(scope, Size(float(rules[key]), size_unit)))
+        size = float(rules[key]) * (share if needed == "mm" else 1.0)
+        steps.append(DropSmall(scope, Size(float(f"{size:.3g}"), size_unit)))
     if rules.get("keep_largest") is not None:
         steps.append(KeepLargest(scope, int(rules["keep_largest"])))
     if rules.get("fill_holes"):

@@ -17,6 +17,7 @@ from napari_medpatch.io.source import Source
 from napari_medpatch.io.wording import spacing_text
 from napari_medpatch.models.card import ModelCard
 from napari_medpatch.models.intensity import VOLUME_KINDS
+from napari_medpatch.models.scan_edge import scan_edge
 
 _MOST_WORKING, _MOST_TIMES = 1.5e9, 8
 """Voxels of the working grid, and how many of them may come from one of the volume, before that must be a mistake."""
@@ -47,6 +48,8 @@ class SegmentPlan:
         Place of the mask over the source, in the source's unit (pixels when its spacing is unknown).
     keep : ndarray, optional
         Outside this mask (of the mask's shape) everything is background.
+    share : float
+        How much of a scan that is large enough for the model the image is.
     """
 
     image: WorkingImage
@@ -58,6 +61,7 @@ class SegmentPlan:
     downsample: tuple[float, ...]
     transform: GridTransform
     keep: npt.NDArray[np.bool_] | None = None
+    share: float = 1.0
 
 
 def plan_segmentation(source: Source, card: ModelCard, axis: int | None = None) -> SegmentPlan:
@@ -130,7 +134,6 @@ def fov_diameter(mask: npt.NDArray[np.bool_]) -> int:
 
 
 def _volume(source: Source, card: ModelCard, slice_axis: int | None) -> SegmentPlan:
-    shape = source.levels[0].shape
     voxel = source.spacing.values if source.spacing is not None else (1.0,) * 3
     steps = [1.0] * 3
     if card.spacing is not None:
@@ -140,7 +143,7 @@ def _volume(source: Source, card: ModelCard, slice_axis: int | None) -> SegmentP
         for axis, wanted in zip(moving, card.spacing, strict=True):
             steps[axis] = wanted / voxel[axis]
     _check_steps(source, card, steps)
-    grid = WorkingGrid.centred(shape, steps)
+    grid = _continued(source, card, steps, slice_axis)
     unit = "mm" if source.spacing is not None else "px"
     return SegmentPlan(
         image=_image(VolumeImage(source, card, grid), card, slice_axis, voxel),
@@ -151,7 +154,26 @@ def _volume(source: Source, card: ModelCard, slice_axis: int | None) -> SegmentP
         slice_axis=slice_axis,
         downsample=(1.0,) * 3,
         transform=GridTransform(voxel, (0.0,) * 3),
+        share=_share(source, card),
     )
+
+
+def _continued(source: Source, card: ModelCard, steps: Sequence[float], slice_axis: int | None) -> WorkingGrid:
+    """Return the working grid, as far beyond the volume as the card asks; slices by themselves have nothing beyond."""
+    shape = source.levels[0].shape
+    if source.spacing is None:
+        return WorkingGrid.centred(shape, steps)
+    sizes = [step * size for step, size in zip(steps, source.spacing.values, strict=True)]
+    margin, least = (list(each) for each in scan_edge(card).voxels(sizes))
+    if slice_axis is not None:
+        margin[slice_axis], least[slice_axis] = 0, 1
+    return WorkingGrid.centred(shape, steps, margin=margin, least=least)
+
+
+def _share(source: Source, card: ModelCard) -> float:
+    if source.spacing is None:
+        return 1.0
+    return scan_edge(card).share([n * s for n, s in zip(source.levels[0].shape, source.spacing.values, strict=True)])
 
 
 def _check_steps(source: Source, card: ModelCard, steps: Sequence[float]) -> None:

@@ -113,7 +113,7 @@ class SegmentRun:
     def clean(self, rules: Mapping[str, Any]) -> Iterator[Event]:
         """Clean the mask and send what changed."""
         plan = self.plan
-        steps = rule_steps(rules, self.classes, plan.unit)
+        steps = rule_steps(rules, self.classes, plan.unit, share=plan.share)
         for event in clean_up(plan.voxel, self.canvas.mask, steps, class_names=self.classes, unit=plan.unit):
             if isinstance(event, Finished):
                 yield from self._take(event.result)

@@ -40,9 +40,17 @@ class AxisMap:
     origin: float = 0.0
 
     @classmethod
-    def centred(cls, source: int, step: float) -> "AxisMap":
-        """Return the map with just enough working voxels to cover the image, centred on it."""
-        working = max(1, math.ceil(source / step - 1e-6))
+    def centred(cls, source: int, step: float, *, margin: int = 0, least: int = 1) -> "AxisMap":
+        """Return the map with just enough working voxels to cover the image, centred on it.
+
+        Parameters
+        ----------
+        source, step
+            As above.
+        margin, least : int
+            Working voxels more on both sides, and at least in all; beyond the image they repeat its edge.
+        """
+        working = max(1, math.ceil(source / step - 1e-6) + 2 * margin, least)
         return cls(source, working, step, (source - 1) / 2 - step * (working - 1) / 2)
 
     @property
@@ -97,11 +105,25 @@ class WorkingGrid:
     axes: tuple[AxisMap, ...]
 
     @classmethod
-    def centred(cls, shape: Sequence[int], steps: Sequence[float]) -> "WorkingGrid":
-        """Return the grid whose voxels are ``steps`` image voxels apart."""
+    def centred(
+        cls,
+        shape: Sequence[int],
+        steps: Sequence[float],
+        *,
+        margin: Sequence[int] | None = None,
+        least: Sequence[int] | None = None,
+    ) -> "WorkingGrid":
+        """Return the grid whose voxels are ``steps`` image voxels apart; see :meth:`AxisMap.centred`."""
         if not all(math.isfinite(step) and step > 0 for step in steps):
             raise GeometryError(f"The working resolution is {tuple(steps)} voxels, which is not positive.")
-        return cls(tuple(AxisMap.centred(int(n), float(s)) for n, s in zip(shape, steps, strict=True)))
+        margins = margin if margin is not None else [0] * len(steps)
+        leasts = least if least is not None else [1] * len(steps)
+        return cls(
+            tuple(
+                AxisMap.centred(int(n), float(step), margin=more, least=fewest)
+                for n, step, more, fewest in zip(shape, steps, margins, leasts, strict=True)
+            )
+        )
 
     @property
     def shape(self) -> tuple[int, ...]:

@@ -13,7 +13,8 @@ kind                      meaning
 
 ``clip`` false lets ``hu_window`` and ``percentile`` go on beyond their range. Statistics are those of the volume
 at the model's working resolution; what is not a number counts as the lowest value. ``skip_air`` true, for the kinds
-of HU, says that nothing is to be found in the air around a patient, so that it need not be looked at.
+of HU, says that nothing is to be found in the air around a patient, so that it need not be looked at. ``beyond`` says
+what a network sees beyond the edge of a scan, see :mod:`napari_medpatch.models.scan_edge`.
 """
 
 import math
@@ -25,6 +26,7 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_medpatch.errors import BundleError
+from napari_medpatch.models.scan_edge import scan_edge
 
 if TYPE_CHECKING:
     from napari_medpatch.models.card import ModelCard
@@ -33,10 +35,10 @@ VOLUME_KINDS = ("hu_window", "mean_std", "zscore", "percentile")
 HU_KINDS = ("hu_window", "mean_std")
 _SLAB_VOXELS = 8_000_000
 _KEYS = {
-    "hu_window": {"low", "high", "to", "clip", "skip_air"},
-    "mean_std": {"low", "high", "mean", "std", "skip_air"},
-    "zscore": {"low", "high", "nonzero", "above"},
-    "percentile": {"lower", "upper", "to", "clip"},
+    "hu_window": {"low", "high", "to", "clip", "skip_air", "beyond"},
+    "mean_std": {"low", "high", "mean", "std", "skip_air", "beyond"},
+    "zscore": {"low", "high", "nonzero", "above", "beyond"},
+    "percentile": {"lower", "upper", "to", "clip", "beyond"},
 }
 
 
@@ -144,6 +146,7 @@ def check_intensity(card: "ModelCard") -> str:
         raise _wrong(card, "'to' must be two numbers such as [0, 1]")
     if not isinstance(values.get("skip_air", False), bool):
         raise _wrong(card, "'skip_air' is true or false")
+    scan_edge(card)
     return kind
 
 

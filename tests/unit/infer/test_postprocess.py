@@ -143,3 +143,9 @@ def test_rules_are_shown_as_steps_class_by_class() -> None:
         "drop:15ml@lung", "fill-holes@lung", "largest:1@heart",
     ]  # fmt: skip
     assert rule_steps({}, ("lung",), "mm") == ()
+
+
+def test_of_part_of_a_scan_smaller_pieces_count() -> None:
+    rules = {"min_component_ml": 7.5, "fill_holes": True}
+    assert [str(step) for step in rule_steps(rules, ("lung",), "mm", share=0.04)] == ["drop:0.3ml", "fill-holes"]
+    assert [str(step) for step in rule_steps({"min_component_px": 40}, ("lung",), "px", share=0.04)] == ["drop:40px"]
