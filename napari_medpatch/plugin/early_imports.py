@@ -1,6 +1,7 @@
 """Import in a worker what would hold the window up later."""
 
 import ctypes
+import gc
 import importlib.util
 import os
 import sys
@@ -19,11 +20,15 @@ def import_torch() -> None:
     Python holds its lock while it loads a library, and torch's, of some hundred megabytes, take up to a second, in
     which the window would stand still. So they are loaded first through a call that gives the lock away.
     """
-    if "torch" not in sys.modules:
-        # Only to be quicker: whatever fails here, the import itself says.
-        with suppress(OSError, AttributeError, ImportError, ValueError):
-            _load_libraries()
+    if "torch" in sys.modules:
+        return
+    # Only to be quicker: whatever fails here, the import itself says.
+    with suppress(OSError, AttributeError, ImportError, ValueError):
+        _load_libraries()
     import torch  # noqa: F401
+
+    # So many new objects make Python look through all of them soon, for a quarter of a second, in the midst of a job.
+    gc.collect()
 
 
 def import_for_labels() -> None:
@@ -32,6 +37,12 @@ def import_for_labels() -> None:
     import skimage.color
 
     skimage.color.lab2rgb  # noqa: B018 - skimage loads its parts when they are asked for
+    # The outline of the polygon tool, which every layer of labels has, wants vispy's patterns of dashes: computed in
+    # Python, the first time somebody asks. Whatever is amiss here, the layer itself says.
+    with suppress(ImportError, AttributeError):
+        from vispy.visuals.line.dash_atlas import DashAtlas
+
+        DashAtlas()
 
 
 @cache
