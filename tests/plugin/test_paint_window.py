@@ -53,9 +53,8 @@ class FakeTraining:
         yield Validated(40, {"dice": 0.9})
         mask = np.full(labels.labels.shape, len(self.calls), np.uint8)
         chances = np.full((labels.num_classes - 1, *mask.shape), 99, np.uint8)
-        yield Finished(
-            SimpleNamespace(mask=mask, probabilities=chances, metrics={"dice": 0.9}, steps=40, seconds=4.0, bundle=None)
-        )
+        made = {"mask": mask, "probabilities": chances, "metrics": {"dice": 0.9}, "steps": 40, "seconds": 4.0}
+        yield Finished(SimpleNamespace(**made, bundle=SimpleNamespace(path=out)))
 
 
 @pytest.fixture
