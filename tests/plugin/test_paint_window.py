@@ -19,10 +19,14 @@ from napari_medpatch.annotate.project import Project
 from napari_medpatch.errors import LabelsError
 from napari_medpatch.events import Finished, Started, StepDone, Validated
 from napari_medpatch.geometry import GridTransform, derived_grid
+from napari_medpatch.models.bundle import Bundle
+from napari_medpatch.models.card import ModelCard
 from napari_medpatch.plugin.annotate_widget import AnnotateWidget
 from napari_medpatch.plugin.layers import layer_data, role_of
 from napari_medpatch.plugin.open import open_paths
 from napari_medpatch.plugin.sparse_layer import paintable_grids
+
+_CARD = ModelCard("made up", "segment-3d", "unet", ("background", "class 1"), in_channels=1)
 
 
 @dataclass
@@ -54,7 +58,7 @@ class FakeTraining:
         mask = np.full(labels.labels.shape, len(self.calls), np.uint8)
         chances = np.full((labels.num_classes - 1, *mask.shape), 99, np.uint8)
         made = {"mask": mask, "probabilities": chances, "metrics": {"dice": 0.9}, "steps": 40, "seconds": 4.0}
-        yield Finished(SimpleNamespace(**made, bundle=SimpleNamespace(path=out)))
+        yield Finished(SimpleNamespace(**made, bundle=Bundle(out, _CARD)))
 
 
 @pytest.fixture
