@@ -5,6 +5,7 @@ second one's; a model card in the output folder keeps its text.
 """
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -27,7 +28,10 @@ def main() -> None:
         for name, tensor in net.state_dict().items():
             if tensor.is_floating_point():
                 tensor.lerp_(other[name], 1 - arguments.share)
-    save_bundle(arguments.output, second.card, net, readme=kept_readme(arguments.output), half=True)
+    # Nobody has measured these weights.
+    save_bundle(
+        arguments.output, replace(second.card, metrics={}), net, readme=kept_readme(arguments.output), half=True
+    )
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ SPACING_MM = 4.0
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """A volume at the working resolution, ``(Z, Y, X)``: HU, and the share of lung 0…1 (-1 unknown)."""
+    """A volume at the working resolution, ``(Z, Y, X)``: HU, and the share of lung 0…1."""
 
     hu: NDArray[np.float16]
     share: NDArray[np.float16]

@@ -109,9 +109,11 @@ def _drawn_ahead(draw: Draw, seed: int, steps: int, workers: int) -> Iterator[Ba
         return
     # Fork: what is drawn from is large, and is shared that way.
     with ProcessPoolExecutor(workers, multiprocessing.get_context("fork"), _begin_drawing, (draw,)) as pool:
-        for inputs, targets in _as_ready(pool, _drawn, seed, steps, ahead=2 * workers):
-            yield torch.from_numpy(inputs), torch.from_numpy(targets)
-        pool.shutdown(cancel_futures=True)
+        try:
+            for inputs, targets in _as_ready(pool, _drawn, seed, steps, ahead=2 * workers):
+                yield torch.from_numpy(inputs), torch.from_numpy(targets)
+        finally:
+            pool.shutdown(cancel_futures=True)  # whoever goes by the clock leaves some undrawn
 
 
 def _as_ready(

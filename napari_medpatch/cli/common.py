@@ -3,6 +3,7 @@
 import argparse
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -101,15 +102,16 @@ def _fetch(model: str, *, quiet: bool) -> None:
         download_with_bar(model, quiet=quiet)
 
 
-def check_apart(*outputs: Path | None, labels: Path | None = None) -> None:
-    """Raise :class:`OutputError` if two outputs have one name, or one would replace the labels that were given."""
+def check_apart(*outputs: Path | None, labels: Sequence[Path | str | None] = ()) -> None:
+    """Raise :class:`OutputError` if two outputs have one name, or one would replace labels that were given."""
     from napari_medpatch.errors import OutputError
 
     wanted = [path.resolve() for path in outputs if path is not None]
+    given = [Path(path).resolve() for path in labels if path is not None]
     for index, path in enumerate(wanted):
         if path in wanted[:index]:
             raise OutputError(f"Two outputs are called {path.name}, and one would replace the other; name them apart.")
-        if labels is not None and path == labels.resolve():
+        if path in given:
             raise OutputError(f"{path.name} was not written: it holds the labels; give another name.")
 
 

@@ -59,7 +59,7 @@ def run(arguments: argparse.Namespace) -> int:
     with closing(open_one(arguments.path, arguments)) as source:
         labels = read_sparse_labels(arguments.labels, source, arguments.classes, arguments.origins)
         base = resolve_model(arguments.base) if arguments.base else None
-        check_apart(arguments.predict, arguments.probabilities, labels=Path(arguments.labels))
+        check_apart(arguments.predict, arguments.probabilities, labels=(arguments.labels, arguments.origins))
         for path in filter(None, (arguments.predict, arguments.probabilities)):
             check_output(path, source)
         job = fine_tune(source, labels, base, _settings(arguments), out=arguments.output)

@@ -62,7 +62,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     with closing(open_one(arguments.path, arguments)) as source:
         labels = read_sparse_labels(arguments.labels, source, arguments.classes)
-        check_apart(arguments.output, arguments.origins, labels=Path(arguments.labels))
+        check_apart(arguments.output, arguments.origins, labels=(arguments.labels,))
         for path in filter(None, (arguments.output, arguments.origins)):
             check_output(path, source)
         job = interpolate(source, labels, _settings(arguments))

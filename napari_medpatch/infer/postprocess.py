@@ -84,8 +84,10 @@ def _steps_of(rules: Mapping[str, Any], scope: tuple[str, ...], unit: str, share
             continue
         if needed not in ("", unit):
             raise BundleError(f"The clean-up {key} needs voxels measured in {needed}; this image has {unit}.")
-        size = float(rules[key]) * (share if needed == "mm" else 1.0)
-        steps.append(DropSmall(scope, Size(float(f"{size:.3g}"), size_unit)))
+        size = float(rules[key])
+        if needed == "mm" and share < 1:
+            size = float(f"{size * share:.3g}")
+        steps.append(DropSmall(scope, Size(size, size_unit)))
     if rules.get("keep_largest") is not None:
         steps.append(KeepLargest(scope, int(rules["keep_largest"])))
     if rules.get("fill_holes"):

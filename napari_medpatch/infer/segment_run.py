@@ -176,10 +176,11 @@ class SegmentRun:
 
     def _next_piece(self, pieces: deque[Box], relative: FloatArray, region: Box) -> BlockSegmented:
         """Make the first of the pieces and take it off the list."""
-        made = self.maker.make(pieces[0], relative, region)
-        piece = pieces.popleft()
+        piece = pieces[0]
+        made = self.maker.make(piece, relative, region)
         self.canvas.put(piece, made)
         self._advance(piece.size)
+        pieces.popleft()
         return BlockSegmented(self.done, piece, made.labels, made.probabilities, made.uncertainty)
 
     def _load(self) -> list[Box]:

@@ -60,6 +60,7 @@ class VolumeImage:
         self._card = card
         self._hu: npt.NDArray[Any] = np.zeros((0, 0, 0), np.float32)
         self._intensity: Intensity | None = None
+        self._low, self._high = math.inf, -math.inf
 
     def prepare(self) -> Iterator[float]:
         """Read and resample the volume."""
@@ -76,12 +77,7 @@ class VolumeImage:
         """Warn when the values cannot be Hounsfield units and should be; raises as :func:`value_notes`."""
         if math.prod(self.grid.source_shape) == 1:
             return []  # one voxel looks like nothing in particular
-        low, high = float(np.nanmin(self._hu)), float(np.nanmax(self._hu))
-        if high - low < 1:
-            # A coarse copy may lose what little there is, or make a difference of one value by rounding.
-            whole = self._read(0, self.grid.source_shape[0])
-            low, high = float(whole.min()), float(whole.max())
-        return value_notes(self._source, self._card, low, high)
+        return value_notes(self._source, self._card, self._low, self._high)
 
     def block(self, box: Box) -> FloatArray:
         """Return ``(1, *box.shape)``; air beyond the grid."""
@@ -109,8 +105,12 @@ class VolumeImage:
         return self._source.read(0, box)
 
     def _read(self, start: int, stop: int) -> AnyArray:
+        """Return slices, and note their extremes: a coarse copy loses some, or makes two values of one by rounding."""
         _, height, width = self.grid.source_shape
-        return self._source.read(0, Box((start, 0, 0), (stop, height, width)))
+        slices = self._source.read(0, Box((start, 0, 0), (stop, height, width)))
+        self._low = min(self._low, float(np.fmin.reduce(slices, axis=None)))
+        self._high = max(self._high, float(np.fmax.reduce(slices, axis=None)))
+        return slices
 
 
 class PictureImage:

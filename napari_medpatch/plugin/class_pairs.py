@@ -105,7 +105,8 @@ class ClassPairs(QWidget):
         notes = getattr(measured.result, "notes", ())
         self._suggested = suggested(notes)
         self._list(measured.present, measured.masks.names)
-        self._say([in_words(each) for each in notes if suggested([each]) is not None])
+        # One at a time, as the button does; the next one is said when that was measured.
+        self._say([in_words(each) for each in notes if suggested([each]) is not None][:1])
         self.setVisible(self._is_of_use(measured.present))
         if self._suggested is not None:
             self.section.open(True)

@@ -180,6 +180,8 @@ class EvaluateWidget(Tab):
         offered = measured is not None and measured.errors is not None and self.results.layer in self.viewer.layers
         for widget in (self.errors_box, self.legend):
             widget.setVisible(offered)
+        if not offered:
+            self._back.bring_back()
 
     def _show_errors(self, _on: bool = True) -> None:
         """Show or hide the layer of errors of what was measured."""

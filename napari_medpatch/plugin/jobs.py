@@ -147,11 +147,13 @@ class _Failed:
 
 
 def _window_of(runner: QObject) -> QWidget | None:
-    """Return the window in which a runner's parent is."""
+    """Return the main window of a runner's parent; a panel that floats is a child of it too."""
     parent = runner.parent()
     while parent is not None and not isinstance(parent, QWidget):
         parent = parent.parent()
-    return None if parent is None else parent.window()
+    while parent is not None and parent.parentWidget() is not None:
+        parent = parent.parentWidget()
+    return parent
 
 
 def _stop_if_gone(window: QWidget, stop: threading.Event) -> None:

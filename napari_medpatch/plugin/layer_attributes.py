@@ -26,9 +26,13 @@ def live_in(attributes: Mapping[str, Any]) -> "Source | None":
     return attributes.get("metadata", {}).get(LIVE)
 
 
+_OF_THE_SESSION = ("class_names", "class_index", "mask_id", RUN)
+"""Facts that only the layers of one window make something of; names are kept in their own place."""
+
+
 def provenance_in(facts: Mapping[str, Any]) -> dict[str, Any]:
     """Return what is worth keeping beside the values."""
-    return {key: value for key, value in facts.items() if key not in ("class_names", "class_index", RUN)}
+    return {key: value for key, value in facts.items() if key not in _OF_THE_SESSION}
 
 
 def source_in(values: "np.ndarray[Any, Any]", attributes: Mapping[str, Any]) -> "Source":

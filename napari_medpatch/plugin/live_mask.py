@@ -148,6 +148,7 @@ class LiveMask(ResultLayers):
             self._colour()
         else:
             self.layers, self._to_come = [], []
+            self._run = uuid4().hex  # maps of other classes are not of one run with these
             self._canvas = live if live is not None else self._own_canvas(shape, len(names))
         self._is_live = live is not None
         self.class_names, self._shape = names, shape

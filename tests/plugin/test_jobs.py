@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 from qtpy.QtGui import QCloseEvent
-from qtpy.QtWidgets import QWidget
+from qtpy.QtWidgets import QDockWidget, QMainWindow, QWidget
 
 from napari_medpatch.errors import LabelsError
 from napari_medpatch.events import Event, Finished, Noted, Started, StepDone
 from napari_medpatch.plugin.job_row import JobRow, in_words
-from napari_medpatch.plugin.jobs import JobRunner
+from napari_medpatch.plugin.jobs import JobRunner, _window_of
 
 
 @pytest.fixture
@@ -187,3 +187,13 @@ def test_row_shows_the_sentence_of_an_error(qtbot: Any, runner: JobRunner) -> No
 )
 def test_durations_as_people_say_them(seconds: float, words: str) -> None:
     assert in_words(seconds) == words
+
+
+def test_a_panel_that_floats_belongs_to_its_main_window(qtbot: Any) -> None:
+    window, panel = QMainWindow(), QWidget()
+    qtbot.addWidget(window)
+    dock = QDockWidget("panel", window)
+    dock.setWidget(panel)
+    dock.setFloating(True)
+    assert panel.window() is dock
+    assert _window_of(JobRunner(panel)) is window

@@ -11,7 +11,8 @@ from napari_medpatch.cli import main
 
 @pytest.fixture
 def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, bytes]:
-    for name, values in (("ct", np.full((6, 7, 8), -1000, np.int16)), ("labels", np.ones((6, 7, 8), np.uint8))):
+    ones = np.ones((6, 7, 8), np.uint8)
+    for name, values in (("ct", np.full((6, 7, 8), -1000, np.int16)), ("labels", ones), ("origins", ones)):
         nibabel.save(nibabel.Nifti1Image(values, np.eye(4)), tmp_path / f"{name}.nii.gz")
     monkeypatch.chdir(tmp_path)
     return {path.name: path.read_bytes() for path in tmp_path.iterdir()}
@@ -25,6 +26,10 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, bytes]:
         ("interpolate ct.nii.gz labels.nii.gz -o labels.nii.gz", "it holds the labels"),
         ("interpolate ct.nii.gz labels.nii.gz -o f.nii.gz --origins f.nii.gz", "name them apart"),
         ("finetune ct.nii.gz labels.nii.gz -o model --predict labels.nii.gz", "it holds the labels"),
+        (
+            "finetune ct.nii.gz labels.nii.gz -o model --origins origins.nii.gz --predict origins.nii.gz",
+            "it holds the labels",
+        ),
     ],
 )
 def test_nothing_is_replaced(

@@ -149,3 +149,8 @@ def test_of_part_of_a_scan_smaller_pieces_count() -> None:
     rules = {"min_component_ml": 7.5, "fill_holes": True}
     assert [str(step) for step in rule_steps(rules, ("lung",), "mm", share=0.04)] == ["drop:0.3ml", "fill-holes"]
     assert [str(step) for step in rule_steps({"min_component_px": 40}, ("lung",), "px", share=0.04)] == ["drop:40px"]
+
+
+def test_sizes_of_a_whole_scan_are_those_of_the_card() -> None:
+    assert rule_steps({"min_component_px": 1234}, ("lung",), "px")[0].size.value == 1234
+    assert rule_steps({"min_component_ml": 1.2345}, ("lung",), "mm")[0].size.value == 1.2345
